@@ -1,0 +1,324 @@
+//! LoopIR: a small typed loop language, the form in which every kernel leaves the passes.
+//!
+//! A [`Kernel`] is SSA in structured control flow. Values ([`Val`]) are instructions of an arena;
+//! a block lists, in order, which of them are computed and what is stored. Loops carry values.
+//! There are five register types ([`Elem`]); narrower stored types widen on load and are cut on
+//! store. Logical lanes may be wider than a machine's registers: emitters legalise them.
+//!
+//! A compiled kernel is `fn(bufs, scalars, begin, end, scratch) -> i32`: it runs the iterations
+//! `begin..end` of its parallel space and returns 0 or the code of the first failed [`Stmt::Check`].
+
+pub mod build;
+pub mod interp;
+pub mod parse;
+pub mod text;
+pub mod verify;
+
+use crate::dtype::DType;
+use smallvec::SmallVec;
+
+/// What a register lane holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Elem {
+    /// A truth value; not the stored bool, which is a byte.
+    Mask,
+    I32,
+    I64,
+    F32,
+    F64,
+}
+
+impl Elem {
+    pub const fn is_float(self) -> bool {
+        matches!(self, Elem::F32 | Elem::F64)
+    }
+
+    pub const fn is_int(self) -> bool {
+        matches!(self, Elem::I32 | Elem::I64)
+    }
+
+    /// Bits of a lane of a number.
+    pub const fn bits(self) -> u32 {
+        match self {
+            Elem::Mask => 1,
+            Elem::I32 | Elem::F32 => 32,
+            Elem::I64 | Elem::F64 => 64,
+        }
+    }
+}
+
+/// A register type. `lanes` is 1, 2, 4, 8, 16 or 32.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ty {
+    pub elem: Elem,
+    pub lanes: u16,
+}
+
+impl Ty {
+    pub const I64: Ty = Ty::scalar(Elem::I64);
+    pub const MASK: Ty = Ty::scalar(Elem::Mask);
+
+    pub const fn scalar(elem: Elem) -> Ty {
+        Ty { elem, lanes: 1 }
+    }
+
+    pub const fn with_lanes(self, lanes: u16) -> Ty {
+        Ty { elem: self.elem, lanes }
+    }
+}
+
+/// An SSA value: an index into [`Kernel::insts`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct Val(pub u32);
+
+/// A parameter of the kernel: an index into [`Kernel::params`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct Buf(pub u32);
+
+/// Both operands and the result have one type. Integers wrap.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum BinOp {
+    /// int, float
+    Add,
+    Sub,
+    Mul,
+    /// float: IEEE quotient. int: truncated quotient; the divisor is not 0 and the quotient fits.
+    Div,
+    /// int: remainder of the truncated quotient, under the same condition.
+    Rem,
+    /// int (signed)
+    Min,
+    Max,
+    /// int, mask
+    And,
+    Or,
+    Xor,
+    /// int; the amount is below the width
+    Shl,
+    /// logical
+    ShrU,
+    /// arithmetic
+    ShrS,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum UnOp {
+    /// int, float
+    Neg,
+    /// int (wraps at the minimum), float
+    Abs,
+    /// float
+    Sqrt,
+    Floor,
+    Ceil,
+    Trunc,
+    /// float, to nearest, ties to even
+    Nearest,
+    /// int, mask
+    Not,
+}
+
+/// Comparisons: ordered for floats (false on NaN) but for `Ne`; signed for integers. The result is a mask.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CmpOp {
+    Lt,
+    Le,
+    Eq,
+    Ne,
+}
+
+/// Conversions; the source and result types say the widths.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CastOp {
+    /// I32 to I64
+    SignExtend,
+    /// I32 (as unsigned) to I64
+    ZeroExtend,
+    /// I64 to I32, dropping the high bits
+    Wrap,
+    /// int to float, to nearest
+    IntToFloat,
+    /// float to int, truncated; in range and not NaN
+    FloatToInt,
+    /// F32 to F64
+    Widen,
+    /// F64 to F32, to nearest
+    Narrow,
+    /// Mask to int: 0 or 1
+    MaskToInt,
+    /// between int and float of one width
+    Bits,
+}
+
+/// How a loop's accumulators are combined across lanes; `Min` and `Max` carry NaN on (floats) and are
+/// signed (integers).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Combine {
+    Add,
+    Mul,
+    Min,
+    Max,
+    And,
+    Or,
+}
+
+/// Where a load or store with several lanes finds them, in elements of the buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Addr {
+    /// Neighbours, starting at the scalar index.
+    Unit(Val),
+    /// Lane `k` at `index + k * stride`; never stride 1.
+    Strided(Val, i64),
+    /// Lane `k` at lane `k` of the index (I64 with as many lanes).
+    Lanes(Val),
+}
+
+impl Addr {
+    pub fn index(self) -> Val {
+        match self {
+            Addr::Unit(v) | Addr::Strided(v, _) | Addr::Lanes(v) => v,
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Inst {
+    /// A scalar constant: the bits of the lane, zero-extended. Masks are 0 or 1.
+    Const(u64),
+    /// A loop variable, a carried value or a loop's result: defined by its [`For`]; or `begin`/`end`.
+    Defined,
+    /// Run-time scalar argument: the slot's low bits.
+    Scalar(u16),
+    /// `offset + sum of coefficient * value`, I64 and scalar; terms sorted by value, coefficients not 0.
+    Affine { terms: SmallVec<[(Val, i64); 4]>, offset: i64 },
+    Bin(BinOp, Val, Val),
+    Un(UnOp, Val),
+    Cmp(CmpOp, Val, Val),
+    /// mask, then, else
+    Select(Val, Val, Val),
+    /// `a * b + c`, rounded once
+    Fma(Val, Val, Val),
+    Cast(CastOp, Val),
+    /// Loads widen: bool to a mask (byte is not 0), u8/i8/i16 to I32 by their sign, f16/bf16 to I32 as raw bits.
+    Load { buf: Buf, mem: DType, addr: Addr },
+    /// A scalar in every lane.
+    Splat(Val),
+    /// I64: lane `k` is `base + k * step`; `base` is scalar.
+    Ramp(Val, i64),
+    /// The lanes combined by halves: lane `k` with lane `k + lanes/2`, again until one is left.
+    ReduceLanes(Combine, Val),
+    /// Entry of the named constant table (see `scalar_math::TABLES`), cut to the lane's width.
+    Table(&'static str, Val),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Stmt {
+    Let(Val),
+    For(Box<For>),
+    /// Stores cut: I32 to u8/i8/i16/f16/bf16 keeps the low bits, a mask becomes the byte 0 or 1.
+    Store { buf: Buf, mem: DType, addr: Addr, value: Val },
+    /// Leaves the kernel with `code` unless the scalar mask holds; `detail` (I64) goes to the first word
+    /// of the failure record at the start of the scratch memory.
+    Check { ok: Val, code: i32, detail: Val },
+    /// `scratch[dst..dst + n] = routine(scratch[src..src + n])`, a host vector routine when there is one.
+    /// Both are scratch parameters, `count` is an I64 scalar; `routine` is a scalar function by name.
+    Strip { routine: &'static str, src: SmallVec<[Buf; 2]>, dst: Buf, count: Val },
+}
+
+pub type Block = Vec<Stmt>;
+
+/// `for var in (begin..end).step_by(step)`; runs no iteration when `begin >= end`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct For {
+    pub var: Val,
+    pub begin: Val,
+    pub end: Val,
+    pub step: i64,
+    pub carried: Vec<Carried>,
+    pub body: Block,
+}
+
+/// One loop-carried value: `phi` is `init` in the first iteration and the last `next` after;
+/// `result` is what it holds behind the loop.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Carried {
+    pub phi: Val,
+    pub init: Val,
+    pub next: Val,
+    pub result: Val,
+    /// Set when iterations may be regrouped over lanes: `next` is `combine(phi, something without phi)`.
+    pub combine: Option<Combine>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    In,
+    Out,
+    /// Read and written.
+    InOut,
+    /// Private to a thread: this many elements.
+    Scratch(usize),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Param {
+    pub mem: DType,
+    pub role: Role,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Kernel {
+    pub name: String,
+    pub params: Vec<Param>,
+    /// Register types of the run-time scalars; each is passed in an 8-byte slot.
+    pub scalars: Vec<Elem>,
+    pub insts: Vec<(Inst, Ty)>,
+    /// The size of the parallel space; `begin` and `end` delimit a part of it.
+    pub parallel: usize,
+    pub begin: Val,
+    pub end: Val,
+    pub body: Block,
+}
+
+impl Kernel {
+    pub fn inst(&self, v: Val) -> &Inst {
+        &self.insts[v.0 as usize].0
+    }
+
+    pub fn ty(&self, v: Val) -> Ty {
+        self.insts[v.0 as usize].1
+    }
+
+    /// Bytes of scratch memory a call needs, with the failure record, and where each scratch parameter
+    /// starts in it (64-byte aligned); `None` for the other parameters.
+    pub fn scratch_layout(&self) -> (usize, Vec<Option<usize>>) {
+        let mut bytes = FAILURE_RECORD_BYTES;
+        let offsets = self
+            .params
+            .iter()
+            .map(|p| match p.role {
+                Role::Scratch(n) => {
+                    let at = bytes;
+                    bytes = (at + n * p.mem.size()).next_multiple_of(64);
+                    Some(at)
+                }
+                _ => None,
+            })
+            .collect();
+        (bytes, offsets)
+    }
+}
+
+/// The start of every scratch memory: what a failed check leaves behind.
+pub const FAILURE_RECORD_BYTES: usize = 64;
+
+/// The register type in which an element of a stored type is held after a load.
+pub const fn register_of(mem: DType) -> Elem {
+    match mem {
+        DType::Bool => Elem::Mask,
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::F16 | DType::BF16 => Elem::I32,
+        DType::I64 => Elem::I64,
+        DType::F32 => Elem::F32,
+        DType::F64 => Elem::F64,
+    }
+}

@@ -26,6 +26,7 @@
 
 use super::text::{InstText, StmtText};
 use super::*;
+use crate::op::scalar_math::table;
 use thiserror::Error;
 
 /// Readers and emitters recurse over nested loops; this bounds their stack.
@@ -480,9 +481,4 @@ impl<'k> Scopes<'k> {
         }
         l.carried.iter().try_for_each(|c| self.define_special(c.result))
     }
-}
-
-/// The entries of a named constant table.
-fn table(_name: &str) -> Option<&'static [u64]> {
-    None
 }

@@ -241,7 +241,11 @@ impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.dtype.is_float() {
             let v = self.as_f64();
-            if v.is_nan() { write!(f, "{}:{:#x}", self.dtype, self.bits) } else { write!(f, "{}:{:?}", self.dtype, v) }
+            if v.is_nan() {
+                write!(f, "{}:{:#x}", self.dtype, self.bits)
+            } else {
+                write!(f, "{}:{:?}", self.dtype, v)
+            }
         } else {
             write!(f, "{}:{}", self.dtype, self.as_i64())
         }

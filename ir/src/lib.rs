@@ -1,4 +1,25 @@
-//! The IR of rustorch.
+//! The IR of rustorch: what its programs are made of and what they mean.
+//!
+//! - [`dtype`], [`shape`]: element types and extents.
+//! - [`graph`]: the graph of one compile unit, grown through [`build::Build`].
+//! - [`op`]: the primitives. Each says everything about itself in its one file: types, gradient, loops.
+//! - [`loops`]: LoopIR, the small typed loop language that kernels are written in, with its text form,
+//!   verifier and interpreter.
+//! - [`plan`]: what a compiled graph is: kernels, steps, buffers and a signature, as data.
+//!
+//! There is no I/O here, no thread and no unsafe code.
+
+#![forbid(unsafe_code)]
+
+pub mod build;
 pub mod dtype;
+pub mod error;
+pub mod graph;
 pub mod loops;
+pub mod op;
 pub mod shape;
+
+pub use dtype::{Category, DType, Literal};
+pub use error::OpError;
+pub use graph::{Graph, Node, NodeId, Type, Value};
+pub use shape::{Dim, Shape, Strides};

@@ -9,6 +9,7 @@
 //! `begin..end` of its parallel space and returns 0 or the code of the first failed [`Stmt::Check`].
 
 pub mod build;
+mod core;
 pub mod interp;
 pub mod parse;
 pub mod text;
@@ -190,7 +191,10 @@ pub enum Inst {
     /// Run-time scalar argument: the slot's low bits.
     Scalar(u16),
     /// `offset + sum of coefficient * value`, I64 and scalar; terms sorted by value, coefficients not 0.
-    Affine { terms: SmallVec<[(Val, i64); 4]>, offset: i64 },
+    Affine {
+        terms: SmallVec<[(Val, i64); 4]>,
+        offset: i64,
+    },
     Bin(BinOp, Val, Val),
     Un(UnOp, Val),
     Cmp(CmpOp, Val, Val),
@@ -200,7 +204,11 @@ pub enum Inst {
     Fma(Val, Val, Val),
     Cast(CastOp, Val),
     /// Loads widen: bool to a mask (byte is not 0), u8/i8/i16 to I32 by their sign, f16/bf16 to I32 as raw bits.
-    Load { buf: Buf, mem: DType, addr: Addr },
+    Load {
+        buf: Buf,
+        mem: DType,
+        addr: Addr,
+    },
     /// A scalar in every lane.
     Splat(Val),
     /// I64: lane `k` is `base + k * step`; `base` is scalar.
@@ -216,13 +224,27 @@ pub enum Stmt {
     Let(Val),
     For(Box<For>),
     /// Stores cut: I32 to u8/i8/i16/f16/bf16 keeps the low bits, a mask becomes the byte 0 or 1.
-    Store { buf: Buf, mem: DType, addr: Addr, value: Val },
+    Store {
+        buf: Buf,
+        mem: DType,
+        addr: Addr,
+        value: Val,
+    },
     /// Leaves the kernel with `code` unless the scalar mask holds; `detail` (I64) goes to the first word
     /// of the failure record at the start of the scratch memory.
-    Check { ok: Val, code: i32, detail: Val },
+    Check {
+        ok: Val,
+        code: i32,
+        detail: Val,
+    },
     /// `scratch[dst..dst + n] = routine(scratch[src..src + n])`, a host vector routine when there is one.
     /// Both are scratch parameters, `count` is an I64 scalar; `routine` is a scalar function by name.
-    Strip { routine: &'static str, src: SmallVec<[Buf; 2]>, dst: Buf, count: Val },
+    Strip {
+        routine: &'static str,
+        src: SmallVec<[Buf; 2]>,
+        dst: Buf,
+        count: Val,
+    },
 }
 
 pub type Block = Vec<Stmt>;

@@ -1,0 +1,269 @@
+//! The primitives: everything the workspace knows about an operation stands in its one file here.
+//!
+//! A primitive says what types it takes and gives ([`Primitive::infer`]), its gradient as a graph
+//! ([`Primitive::vjp`]) and its loops. A *pull* op is read at any index ([`Primitive::pull`]): its
+//! consumer substitutes it, and views vanish into index expressions. A *push* op owns its loops
+//! ([`Primitive::nests`]): its result is a buffer. No pass asks which op a node is.
+
+mod arg_reduce;
+mod cast;
+mod concat;
+mod constant;
+mod contract;
+mod expand;
+mod gather;
+mod identity;
+mod input;
+mod iota;
+mod map;
+mod pad;
+mod permute;
+mod reduce;
+mod reshape;
+mod scalar;
+pub mod scalar_math;
+mod slice;
+mod update;
+
+pub use arg_reduce::ArgReduce;
+pub use cast::{Cast, computed_in, convert, from_half_bits, to_half_bits};
+pub use concat::Concat;
+pub use constant::Constant;
+pub use contract::Contract;
+pub use expand::Expand;
+pub use gather::{Gather, Picks, Scatter};
+pub use identity::{Detach, Fence};
+pub use input::{Input, Source};
+pub use iota::Iota;
+pub use scalar::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE, Scalar, Signature};
+pub use pad::Pad;
+pub use permute::Permute;
+pub use reduce::{Reduce, neutral, on_masks};
+pub use reshape::Reshape;
+
+pub use slice::{Slice, Span};
+pub use update::Update;
+
+use crate::build::{Build, Grads};
+use crate::error::OpError;
+use crate::graph::{Node, Type, Value};
+use crate::loops::build::LoopBuilder;
+use crate::loops::{Combine, Val};
+use crate::shape::{Shape, Strides};
+use smallvec::SmallVec;
+use std::fmt;
+
+/// The types of a node's results.
+pub type Outputs = SmallVec<[Type; 1]>;
+/// An index into a value: one I64 per axis.
+pub type Index = SmallVec<[Val; 4]>;
+/// Axis numbers.
+pub type Axes = SmallVec<[u8; 4]>;
+
+/// How an op is computed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Has no operands.
+    Leaf,
+    /// Moves elements: pulled, and free.
+    View,
+    /// Computes an element at any index.
+    Pull,
+    /// Writes a buffer by loops of its own.
+    Push,
+}
+
+/// What one element costs, apart from its operands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Cost {
+    /// May be computed again by each reader.
+    Cheap,
+    /// An expanded transcendental: worth keeping when there are several readers.
+    Dear,
+    /// Contains a loop.
+    Loop,
+}
+
+/// Where pulled operands come from: a pass that substitutes, or plain loads.
+pub trait Pull {
+    /// The element of `v` at `index`.
+    fn pull(&mut self, v: Value, index: &[Val]) -> Val;
+    fn type_of(&self, v: Value) -> &Type;
+    fn loops(&mut self) -> &mut LoopBuilder;
+    /// The element of a leaf: a load or a run-time scalar.
+    fn leaf(&mut self, input: &Input, index: &[Val]) -> Val;
+
+    /// `combine` over `extents`: `body` gives the element at an index of the reduced space, and the
+    /// dtype of the elements is the register type of `init`. `depth` is how many of the open loops the
+    /// elements may depend on. The order of combination is the implementor's, a function of the
+    /// extents and the type alone.
+    fn reduce(
+        &mut self,
+        combine: Combine,
+        extents: &[usize],
+        init: Val,
+        depth: usize,
+        body: &mut dyn FnMut(&mut dyn Pull, &[Val]) -> Val,
+    ) -> Val;
+}
+
+/// One loop nest of a push op.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nest {
+    /// Nests of a lower stage run before those of a higher one; those of one stage in any order.
+    pub stage: u8,
+    pub extents: Shape,
+    /// Axes along which iterations must run in order, on one thread.
+    pub ordered: SmallVec<[bool; 4]>,
+}
+
+impl Nest {
+    pub fn free(stage: u8, extents: &Shape) -> Nest {
+        Nest { stage, extents: extents.clone(), ordered: SmallVec::from_elem(false, extents.rank()) }
+    }
+}
+
+/// What one iteration of a nest writes.
+pub struct Write {
+    pub index: Index,
+    pub value: Val,
+    /// `None`: the value is stored; otherwise it is combined with what is there.
+    pub combine: Option<Combine>,
+}
+
+/// A primitive. The methods for other kinds than its own keep their defaults.
+pub trait Primitive {
+    const KIND: Kind;
+
+    fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError>;
+
+    /// Gradients of the operands `x` given those of the results; `y` are the results.
+    fn vjp(&self, b: &mut dyn Build, x: &[Value], y: &[Value], dy: &[Option<Value>]) -> Grads;
+
+    /// The element of result `port` at `index`.
+    fn pull(&self, p: &mut dyn Pull, node: &Node, port: u8, index: &[Val]) -> Val {
+        let _ = (p, node, port, index);
+        unreachable!("not a pull op")
+    }
+
+    /// The loop nests that write the result of a push op.
+    fn nests(&self, node: &Node, types: &dyn Fn(Value) -> Type) -> Vec<Nest> {
+        let _ = (node, types);
+        unreachable!("not a push op")
+    }
+
+    /// Iteration `index` of nest `nest`.
+    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val]) -> Write {
+        let _ = (p, node, nest, index);
+        unreachable!("not a push op")
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::Cheap
+    }
+
+    /// For a sum of products over common axes: which axes those are. A host routine may compute it.
+    fn product(&self) -> Option<&Contract> {
+        None
+    }
+
+    /// For a view of a strided buffer that is itself one: its strides and its offset in elements.
+    fn restride(&self, x: &Shape, strides: &Strides, y: &Shape) -> Option<(Strides, i64)> {
+        let _ = (x, strides, y);
+        None
+    }
+}
+
+macro_rules! primitives {
+    ($($name:ident($ty:ty),)*) => {
+        /// A primitive with its attributes.
+        #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+        pub enum Op { $($name($ty),)* }
+
+        impl Op {
+            pub fn kind(&self) -> Kind {
+                match self { $(Op::$name(_) => <$ty as Primitive>::KIND,)* }
+            }
+            pub fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
+                match self { $(Op::$name(op) => op.infer(x),)* }
+            }
+            pub fn vjp(&self, b: &mut dyn Build, x: &[Value], y: &[Value], dy: &[Option<Value>]) -> Grads {
+                match self { $(Op::$name(op) => op.vjp(b, x, y, dy),)* }
+            }
+            pub fn pull(&self, p: &mut dyn Pull, node: &Node, port: u8, index: &[Val]) -> Val {
+                match self { $(Op::$name(op) => op.pull(p, node, port, index),)* }
+            }
+            pub fn nests(&self, node: &Node, types: &dyn Fn(Value) -> Type) -> Vec<Nest> {
+                match self { $(Op::$name(op) => op.nests(node, types),)* }
+            }
+            pub fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val]) -> Write {
+                match self { $(Op::$name(op) => op.write(p, node, nest, index),)* }
+            }
+            pub fn cost(&self) -> Cost {
+                match self { $(Op::$name(op) => op.cost(),)* }
+            }
+            pub fn product(&self) -> Option<&Contract> {
+                match self { $(Op::$name(op) => op.product(),)* }
+            }
+            pub fn restride(&self, x: &Shape, strides: &Strides, y: &Shape) -> Option<(Strides, i64)> {
+                match self { $(Op::$name(op) => op.restride(x, strides, y),)* }
+            }
+        }
+
+        impl fmt::Display for Op {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $(Op::$name(op) => op.fmt(f),)* }
+            }
+        }
+    };
+}
+
+primitives! {
+    Input(Input),
+    Constant(Constant),
+    Iota(Iota),
+    Reshape(Reshape),
+    Permute(Permute),
+    Expand(Expand),
+    Slice(Slice),
+    Pad(Pad),
+    Map(Scalar),
+    Cast(Cast),
+    Reduce(Reduce),
+    ArgReduce(ArgReduce),
+    Contract(Contract),
+    Gather(Gather),
+    Concat(Concat),
+    Scatter(Scatter),
+    Update(Update),
+    Detach(Detach),
+    Fence(Fence),
+}
+
+/// `Err` unless there are `expected` operands.
+fn arity(op: &str, x: &[&Type], expected: usize) -> Result<(), OpError> {
+    if x.len() == expected {
+        return Ok(());
+    }
+    Err(OpError::Arity { op: op.into(), expected, got: x.len() })
+}
+
+fn single(ty: Type) -> Result<Outputs, OpError> {
+    Ok(SmallVec::from_buf([ty]))
+}
+
+/// The axes of a rank that are not in `axes`.
+pub fn other_axes(rank: usize, axes: &[u8]) -> Axes {
+    (0..rank as u8).filter(|a| !axes.contains(a)).collect()
+}
+
+/// `0,2` for attribute lists.
+fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<Item = T>) -> fmt::Result {
+    for (i, item) in items.into_iter().enumerate() {
+        if i > 0 {
+            f.write_str(",")?;
+        }
+        write!(f, "{item}")?;
+    }
+    Ok(())
+}

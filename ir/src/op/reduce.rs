@@ -1,0 +1,159 @@
+//! Elements combined along axes.
+
+use super::cast::{computed_in, settle};
+use super::*;
+use crate::dtype::DType;
+use crate::loops::Elem;
+
+/// Combines along `axes` (ascending), which disappear. f16 and bf16 accumulate in f32; other types in
+/// themselves. Over nothing the result is the combination's neutral element.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Reduce {
+    pub combine: Combine,
+    pub axes: Axes,
+}
+
+impl Reduce {
+    pub fn sum(axes: &[usize]) -> Reduce {
+        Reduce { combine: Combine::Add, axes: axes.iter().map(|&a| a as u8).collect() }
+    }
+}
+
+/// `x` combined with this is `x`.
+pub fn neutral(b: &mut LoopBuilder, combine: Combine, dtype: DType) -> Val {
+    let elem = computed_in(dtype);
+    if elem == Elem::Mask {
+        return b.mask(matches!(combine, Combine::And | Combine::Mul | Combine::Min));
+    }
+    if elem.is_float() {
+        let value = match combine {
+            Combine::Mul => 1.0,
+            Combine::Min => f64::INFINITY,
+            Combine::Max => f64::NEG_INFINITY,
+            _ => 0.0,
+        };
+        return b.float(elem, value);
+    }
+    let (low, high) = dtype.integer_range().expect("an integer type");
+    let value = match combine {
+        Combine::Mul => 1,
+        Combine::Min => high,
+        Combine::Max => low,
+        Combine::And => -1,
+        Combine::Add | Combine::Or => 0,
+    };
+    b.int(elem, value)
+}
+
+/// The combination as it applies to masks.
+pub fn on_masks(combine: Combine) -> Combine {
+    match combine {
+        Combine::Add | Combine::Max | Combine::Or => Combine::Or,
+        Combine::Mul | Combine::Min | Combine::And => Combine::And,
+    }
+}
+
+impl Primitive for Reduce {
+    const KIND: Kind = Kind::Pull;
+
+    fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
+        arity("reduce", x, 1)?;
+        let rank = x[0].shape.rank() as u8;
+        if !self.axes.is_sorted_by(|a, b| a < b) || self.axes.last().is_some_and(|&a| a >= rank) {
+            return Err(OpError::attribute("reduce", "axes are out of range or out of order", &x[0].shape));
+        }
+        if matches!(self.combine, Combine::And | Combine::Or) && x[0].dtype.is_float() {
+            return Err(OpError::DType { op: self.to_string(), dtype: x[0].dtype });
+        }
+        let kept = other_axes(x[0].shape.rank(), &self.axes);
+        single(Type::new(x[0].dtype, kept.iter().map(|&a| x[0].shape[a as usize]).collect()))
+    }
+
+    fn vjp(&self, b: &mut dyn Build, x: &[Value], y: &[Value], dy: &[Option<Value>]) -> Grads {
+        let Some(g) = dy[0].filter(|&g| b.dtype(g).is_float()) else {
+            return Grads::from_slice(&[None]);
+        };
+        let shape = b.shape(x[0]);
+        let g = b.expand_axes(g, &self.axes, &shape);
+        let axes: SmallVec<[usize; 4]> = self.axes.iter().map(|&a| a as usize).collect();
+        let dx = match self.combine {
+            Combine::Add => g,
+            Combine::Mul => {
+                let y = b.expand_axes(y[0], &self.axes, &shape);
+                let (zero, one) = (b.fill_like(x[0], 0.0), b.fill_like(x[0], 1.0));
+                let is_zero = b.map(Scalar::Eq, &[x[0], zero]);
+                // Without zeros y / x; at the only zero the product of the others; else 0.
+                let count = b.select(is_zero, one, zero);
+                let count = b.sum(count, &axes);
+                let count = b.expand_axes(count, &self.axes, &shape);
+                let others = b.select(is_zero, one, x[0]);
+                let others = b.one(Op::Reduce(self.clone()), &[others]);
+                let others = b.expand_axes(others, &self.axes, &shape);
+                let plain = b.div(y, x[0]);
+                let single = b.map(Scalar::Eq, &[count, one]);
+                let at_single = b.map(Scalar::And, &[single, is_zero]);
+                let with_zeros = b.select(at_single, others, zero);
+                let none = b.map(Scalar::Eq, &[count, zero]);
+                let slope = b.select(none, plain, with_zeros);
+                b.mul(g, slope)
+            }
+            Combine::Min | Combine::Max => {
+                let y = b.expand_axes(y[0], &self.axes, &shape);
+                let wins = b.map(Scalar::Eq, &[x[0], y]);
+                let (zero, one) = (b.fill_like(x[0], 0.0), b.fill_like(x[0], 1.0));
+                let count = b.select(wins, one, zero);
+                let count = b.sum(count, &axes);
+                let count = b.expand_axes(count, &self.axes, &shape);
+                let share = b.div(g, count);
+                b.select(wins, share, zero)
+            }
+            Combine::And | Combine::Or => return Grads::from_slice(&[None]),
+        };
+        Grads::from_slice(&[Some(dx)])
+    }
+
+    fn pull(&self, p: &mut dyn Pull, node: &Node, _: u8, index: &[Val]) -> Val {
+        let x = node.inputs[0];
+        let ty = p.type_of(x).clone();
+        let extents: SmallVec<[usize; 4]> = self.axes.iter().map(|&a| ty.shape[a as usize].get()).collect();
+        let kept = other_axes(ty.shape.rank(), &self.axes);
+        let combine = if ty.dtype == DType::Bool { on_masks(self.combine) } else { self.combine };
+        let init = neutral(p.loops(), combine, ty.dtype);
+        let depth = depth_of(p.loops(), index);
+        let value = p.reduce(combine, &extents, init, depth, &mut |p, reduced| {
+            let mut at: Index = SmallVec::from_elem(Val(0), ty.shape.rank());
+            self.axes.iter().zip(reduced).for_each(|(&a, &v)| at[a as usize] = v);
+            kept.iter().zip(index).for_each(|(&a, &v)| at[a as usize] = v);
+            p.pull(x, &at)
+        });
+        settle(p.loops(), value, ty.dtype)
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::Loop
+    }
+}
+
+/// The number of open loops that an index depends on.
+pub fn depth_of(b: &LoopBuilder, index: &[Val]) -> usize {
+    index.iter().map(|&v| b.depth_of(v)).max().unwrap_or(0)
+}
+
+pub(super) const fn combine_name(combine: Combine) -> &'static str {
+    match combine {
+        Combine::Add => "sum",
+        Combine::Mul => "prod",
+        Combine::Min => "min",
+        Combine::Max => "max",
+        Combine::And => "all",
+        Combine::Or => "any",
+    }
+}
+
+impl fmt::Display for Reduce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "reduce<{}, ", combine_name(self.combine))?;
+        write_list(f, &self.axes)?;
+        f.write_str(">")
+    }
+}

@@ -1,0 +1,418 @@
+//! THE TABLE of scalar functions: one row each, with everything the workspace knows about it.
+//!
+//! A row says the function's name in the textual IR, the dtypes it takes, what it costs, how it is
+//! computed on registers and its gradient. Registers hold small integers as I32 and f16/bf16 as f32;
+//! [`super::map`] wraps and rounds results.
+
+use super::Cost;
+use super::scalar_math as math;
+use crate::build::{Build, Grads};
+use crate::dtype::DType;
+use crate::graph::Value;
+use crate::loops::build::LoopBuilder;
+use crate::loops::{BinOp, CmpOp, Elem, UnOp, Val};
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
+
+/// The dtypes a row takes and gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signature {
+    /// Any one dtype, which is also the result's. On bool, `add` and `max` are or, `mul` and `min` are and.
+    Number,
+    /// One float dtype.
+    Float,
+    /// One integer dtype, without bool.
+    Integer,
+    /// Bool or one integer dtype.
+    Bits,
+    /// Any one dtype; the result is bool.
+    Compare,
+    /// Bool, then twice any one dtype, which is the result's.
+    Select,
+}
+
+/// The status code of an integer division by zero.
+pub const DIVISION_BY_ZERO: i32 = 1;
+/// The status code of an index out of range.
+pub const INDEX_OUT_OF_RANGE: i32 = 2;
+
+type Emit = fn(&mut LoopBuilder, DType, &[Val]) -> Val;
+type Gradient = fn(&mut dyn Build, &[Value], Value, Value) -> Vec<Option<Value>>;
+
+macro_rules! scalars {
+    ($($(#[$doc:meta])* $variant:ident($arity:literal) $name:literal $signature:ident $cost:ident
+        emit $emit:expr, grad $grad:expr;)*) => {
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Scalar { $($(#[$doc])* $variant,)* }
+
+        impl Scalar {
+            pub const ALL: &[Scalar] = &[$(Scalar::$variant,)*];
+
+            pub const fn name(self) -> &'static str {
+                match self { $(Scalar::$variant => $name,)* }
+            }
+            pub const fn arity(self) -> usize {
+                match self { $(Scalar::$variant => $arity,)* }
+            }
+            pub const fn signature(self) -> Signature {
+                match self { $(Scalar::$variant => Signature::$signature,)* }
+            }
+            pub const fn cost(self) -> Cost {
+                match self { $(Scalar::$variant => Cost::$cost,)* }
+            }
+            /// The function of operands of dtype `dtype` (of the last operand, where they differ).
+            pub fn emit(self, b: &mut LoopBuilder, dtype: DType, x: &[Val]) -> Val {
+                let emit: Emit = match self { $(Scalar::$variant => $emit,)* };
+                emit(b, dtype, x)
+            }
+            /// Gradients of the operands `x`, given the result `y` and its gradient `g`.
+            pub fn gradient(self, b: &mut dyn Build, x: &[Value], y: Value, g: Value) -> Grads {
+                let gradient: Gradient = match self { $(Scalar::$variant => $grad,)* };
+                gradient(b, x, y, g).into()
+            }
+        }
+    };
+}
+
+fn none(_: &mut dyn Build, x: &[Value], _: Value, _: Value) -> Vec<Option<Value>> {
+    x.iter().map(|_| None).collect()
+}
+
+/// For steps: the gradient is 0 wherever there is one.
+fn zero(b: &mut dyn Build, x: &[Value], _: Value, _: Value) -> Vec<Option<Value>> {
+    x.iter().map(|&x| Some(b.fill_like(x, 0.0))).collect()
+}
+
+fn bin(number: BinOp, boolean: BinOp) -> impl Fn(&mut LoopBuilder, DType, &[Val]) -> Val {
+    move |b, t, x| b.bin(if t == DType::Bool { boolean } else { number }, x[0], x[1])
+}
+
+/// Comparison of masks, as of the integers 0 and 1.
+fn compare(b: &mut LoopBuilder, op: CmpOp, t: DType, x: &[Val]) -> Val {
+    if t != DType::Bool {
+        return b.cmp(op, x[0], x[1]);
+    }
+    let not_a = b.un(UnOp::Not, x[0]);
+    match op {
+        CmpOp::Lt => b.bin(BinOp::And, not_a, x[1]),
+        CmpOp::Le => b.bin(BinOp::Or, not_a, x[1]),
+        CmpOp::Ne => b.bin(BinOp::Xor, x[0], x[1]),
+        CmpOp::Eq => {
+            let ne = b.bin(BinOp::Xor, x[0], x[1]);
+            b.un(UnOp::Not, ne)
+        }
+    }
+}
+
+/// The larger (or smaller) of two; a NaN wins.
+fn extremum(b: &mut LoopBuilder, t: DType, x: &[Val], larger: bool) -> Val {
+    use crate::loops::Combine;
+    let (combine, boolean) = if larger { (Combine::Max, Combine::Or) } else { (Combine::Min, Combine::And) };
+    b.combine(if t == DType::Bool { boolean } else { combine }, x[0], x[1])
+}
+
+/// Gradient of an extremum: to the winner, shared on ties.
+fn extremum_gradient(b: &mut dyn Build, x: &[Value], g: Value, larger: bool) -> Vec<Option<Value>> {
+    let (zero, half) = (b.fill_like(g, 0.0), b.scale(g, 0.5));
+    let tie = b.map(Scalar::Eq, &[x[0], x[1]]);
+    let share = b.select(tie, half, g);
+    let (less, greater) = (b.map(Scalar::Lt, &[x[0], x[1]]), b.map(Scalar::Lt, &[x[1], x[0]]));
+    let (first_loses, second_loses) = if larger { (less, greater) } else { (greater, less) };
+    vec![Some(b.select(first_loses, zero, share)), Some(b.select(second_loses, zero, share))]
+}
+
+/// Division of integers, guarded: by zero fails, the one overflow wraps.
+fn int_div(b: &mut LoopBuilder, x: &[Val], op: BinOp) -> (Val, Val) {
+    let elem = b.ty(x[0]).elem;
+    let (zero, one, minus) = (b.int(elem, 0), b.int(elem, 1), b.int(elem, -1));
+    let ok = b.cmp(CmpOp::Ne, x[1], zero);
+    let detail = b.index(0);
+    b.check(ok, DIVISION_BY_ZERO, detail);
+    let special = b.cmp(CmpOp::Eq, x[1], minus);
+    let bad = b.un(UnOp::Not, ok);
+    let special_or_bad = b.bin(BinOp::Or, special, bad);
+    let safe = b.select(special_or_bad, one, x[1]);
+    let value = b.bin(op, x[0], safe);
+    let by_minus_one = if op == BinOp::Div { b.un(UnOp::Neg, x[0]) } else { zero };
+    (b.select(special, by_minus_one, value), safe)
+}
+
+/// Whether a remainder must be moved to the divisor's sign.
+fn wrong_sign(b: &mut LoopBuilder, rem: Val, divisor: Val) -> Val {
+    let elem = b.ty(rem).elem;
+    let zero = b.int(elem, 0);
+    let inexact = b.cmp(CmpOp::Ne, rem, zero);
+    let mixed = b.bin(BinOp::Xor, rem, divisor);
+    let differ = b.cmp(CmpOp::Lt, mixed, zero);
+    b.bin(BinOp::And, inexact, differ)
+}
+
+fn int_floor_div(b: &mut LoopBuilder, x: &[Val]) -> Val {
+    let (q, _) = int_div(b, x, BinOp::Div);
+    let (r, _) = int_div(b, x, BinOp::Rem);
+    let lower = wrong_sign(b, r, x[1]);
+    let one = b.int(b.ty(q).elem, 1);
+    let below = b.bin(BinOp::Sub, q, one);
+    b.select(lower, below, q)
+}
+
+fn int_remainder(b: &mut LoopBuilder, x: &[Val]) -> Val {
+    let (r, _) = int_div(b, x, BinOp::Rem);
+    let move_it = wrong_sign(b, r, x[1]);
+    let moved = b.bin(BinOp::Add, r, x[1]);
+    b.select(move_it, moved, r)
+}
+
+/// Shifts by the width or more give 0 (or the sign), as in torch; negative amounts likewise.
+fn shift(b: &mut LoopBuilder, x: &[Val], t: DType, op: BinOp) -> Val {
+    let elem = b.ty(x[0]).elem;
+    let bits = t.size() as i64 * 8;
+    let (zero, width, last) = (b.int(elem, 0), b.int(elem, bits), b.int(elem, bits - 1));
+    let not_negative = b.cmp(CmpOp::Le, zero, x[1]);
+    let below = b.cmp(CmpOp::Lt, x[1], width);
+    let fits = b.bin(BinOp::And, not_negative, below);
+    if op == BinOp::ShrS {
+        let by = b.select(fits, x[1], last);
+        let shifted = b.bin(op, x[0], by);
+        return if t == DType::U8 { b.select(fits, shifted, zero) } else { shifted };
+    }
+    let by = b.select(fits, x[1], zero);
+    let shifted = b.bin(op, x[0], by);
+    b.select(fits, shifted, zero)
+}
+
+/// `g * f` as the one gradient of a function of one argument.
+fn times(b: &mut dyn Build, g: Value, f: Value) -> Vec<Option<Value>> {
+    vec![Some(b.mul(g, f))]
+}
+
+/// `1 / sqrt(v)`.
+fn rsqrt(b: &mut dyn Build, v: Value) -> Value {
+    let root = b.map(Scalar::Sqrt, &[v]);
+    let one = b.fill_like(v, 1.0);
+    b.div(one, root)
+}
+
+/// `a * x^2 + c`.
+fn quadratic(b: &mut dyn Build, x: Value, a: f64, c: f64) -> Value {
+    let square = b.mul(x, x);
+    let scaled = if a == 1.0 { square } else { b.scale(square, a) };
+    b.offset(scaled, c)
+}
+
+scalars! {
+    Add(2) "add" Number Cheap
+        emit |b, t, x| bin(BinOp::Add, BinOp::Or)(b, t, x),
+        grad |_, _, _, g| vec![Some(g), Some(g)];
+    Sub(2) "sub" Number Cheap
+        emit |b, t, x| bin(BinOp::Sub, BinOp::Xor)(b, t, x),
+        grad |b, _, _, g| { let n = b.neg(g); vec![Some(g), Some(n)] };
+    Mul(2) "mul" Number Cheap
+        emit |b, t, x| bin(BinOp::Mul, BinOp::And)(b, t, x),
+        grad |b, x, _, g| { let (p, q) = (b.mul(g, x[1]), b.mul(g, x[0])); vec![Some(p), Some(q)] };
+    Div(2) "div" Float Cheap
+        emit |b, _, x| b.bin(BinOp::Div, x[0], x[1]),
+        grad |b, x, y, g| {
+            let p = b.div(g, x[1]);
+            let q = b.mul(p, y);
+            let q = b.neg(q);
+            vec![Some(p), Some(q)]
+        };
+    /// Integer quotient rounded towards zero.
+    TruncDiv(2) "trunc_div" Integer Cheap
+        emit |b, _, x| int_div(b, x, BinOp::Div).0,
+        grad none;
+    Pow(2) "pow" Float Dear
+        emit |b, _, x| math::pow(b, x[0], x[1]),
+        grad |b, x, y, g| {
+            let zero = b.fill_like(x[0], 0.0);
+            let lower = b.offset(x[1], -1.0);
+            let slope = b.map(Scalar::Pow, &[x[0], lower]);
+            let slope = b.mul(x[1], slope);
+            let flat = b.map(Scalar::Eq, &[x[1], zero]);
+            let slope = b.select(flat, zero, slope);
+            let base = b.mul(g, slope);
+            let log = b.map(Scalar::Log, &[x[0]]);
+            let growth = b.mul(y, log);
+            let (at_zero, positive) = (b.map(Scalar::Eq, &[x[0], zero]), b.map(Scalar::Le, &[zero, x[1]]));
+            let still = b.map(Scalar::And, &[at_zero, positive]);
+            let growth = b.select(still, zero, growth);
+            let exponent = b.mul(g, growth);
+            vec![Some(base), Some(exponent)]
+        };
+    /// Integer power by squaring; a negative exponent gives 0 unless the base is 1 or -1.
+    IntPow(2) "int_pow" Integer Dear
+        emit |b, _, x| int_pow(b, x[0], x[1]),
+        grad none;
+    /// The larger; NaN if either is.
+    Max(2) "max" Number Cheap
+        emit |b, t, x| extremum(b, t, x, true),
+        grad |b, x, _, g| extremum_gradient(b, x, g, true);
+    /// The smaller; NaN if either is.
+    Min(2) "min" Number Cheap
+        emit |b, t, x| extremum(b, t, x, false),
+        grad |b, x, _, g| extremum_gradient(b, x, g, false);
+    Gcd(2) "gcd" Integer Dear
+        emit |b, t, x| gcd(b, t, x[0], x[1]),
+        grad none;
+    Lt(2) "lt" Compare Cheap
+        emit |b, t, x| compare(b, CmpOp::Lt, t, x), grad none;
+    Le(2) "le" Compare Cheap
+        emit |b, t, x| compare(b, CmpOp::Le, t, x), grad none;
+    Eq(2) "eq" Compare Cheap
+        emit |b, t, x| compare(b, CmpOp::Eq, t, x), grad none;
+    Ne(2) "ne" Compare Cheap
+        emit |b, t, x| compare(b, CmpOp::Ne, t, x), grad none;
+    And(2) "and" Bits Cheap
+        emit |b, _, x| b.bin(BinOp::And, x[0], x[1]), grad none;
+    Or(2) "or" Bits Cheap
+        emit |b, _, x| b.bin(BinOp::Or, x[0], x[1]), grad none;
+    Xor(2) "xor" Bits Cheap
+        emit |b, _, x| b.bin(BinOp::Xor, x[0], x[1]), grad none;
+    Shl(2) "shl" Integer Cheap
+        emit |b, t, x| shift(b, x, t, BinOp::Shl), grad none;
+    /// Arithmetic on signed types.
+    Shr(2) "shr" Integer Cheap
+        emit |b, t, x| shift(b, x, t, BinOp::ShrS), grad none;
+    Not(1) "not" Bits Cheap
+        emit |b, _, x| b.un(UnOp::Not, x[0]), grad none;
+    Neg(1) "neg" Number Cheap
+        emit |b, _, x| b.un(UnOp::Neg, x[0]),
+        grad |b, _, _, g| vec![Some(b.neg(g))];
+    Abs(1) "abs" Number Cheap
+        emit |b, t, x| if t == DType::U8 { x[0] } else { b.un(UnOp::Abs, x[0]) },
+        grad |b, x, _, g| {
+            let zero = b.fill_like(x[0], 0.0);
+            let (up, down) = (b.map(Scalar::Lt, &[zero, x[0]]), b.map(Scalar::Lt, &[x[0], zero]));
+            let n = b.neg(g);
+            let rest = b.select(down, n, zero);
+            vec![Some(b.select(up, g, rest))]
+        };
+    Sqrt(1) "sqrt" Float Cheap
+        emit |b, _, x| b.un(UnOp::Sqrt, x[0]),
+        grad |b, _, y, g| { let d = b.scale(y, 2.0); vec![Some(b.div(g, d))] };
+    Floor(1) "floor" Float Cheap
+        emit |b, _, x| b.un(UnOp::Floor, x[0]), grad zero;
+    Ceil(1) "ceil" Float Cheap
+        emit |b, _, x| b.un(UnOp::Ceil, x[0]), grad zero;
+    Trunc(1) "trunc" Float Cheap
+        emit |b, _, x| b.un(UnOp::Trunc, x[0]), grad zero;
+    /// To the nearest integer, ties to even.
+    Round(1) "round" Float Cheap
+        emit |b, _, x| b.un(UnOp::Nearest, x[0]), grad zero;
+    Exp(1) "exp" Float Dear
+        emit |b, _, x| math::exp(b, x[0]),
+        grad |b, _, y, g| times(b, g, y);
+    Exp2(1) "exp2" Float Dear
+        emit |b, _, x| math::exp2(b, x[0]),
+        grad |b, _, y, g| { let s = b.scale(y, LN_2); times(b, g, s) };
+    Expm1(1) "expm1" Float Dear
+        emit |b, _, x| math::expm1(b, x[0]),
+        grad |b, _, y, g| { let s = b.offset(y, 1.0); times(b, g, s) };
+    Log(1) "log" Float Dear
+        emit |b, _, x| math::log(b, x[0]),
+        grad |b, x, _, g| vec![Some(b.div(g, x[0]))];
+    Log2(1) "log2" Float Dear
+        emit |b, _, x| math::log2(b, x[0]),
+        grad |b, x, _, g| { let d = b.scale(x[0], LN_2); vec![Some(b.div(g, d))] };
+    Log10(1) "log10" Float Dear
+        emit |b, _, x| math::log10(b, x[0]),
+        grad |b, x, _, g| { let d = b.scale(x[0], LN_10); vec![Some(b.div(g, d))] };
+    Log1p(1) "log1p" Float Dear
+        emit |b, _, x| math::log1p(b, x[0]),
+        grad |b, x, _, g| { let d = b.offset(x[0], 1.0); vec![Some(b.div(g, d))] };
+    Sin(1) "sin" Float Dear
+        emit |b, _, x| math::sin(b, x[0]),
+        grad |b, x, _, g| { let c = b.map(Scalar::Cos, x); times(b, g, c) };
+    Cos(1) "cos" Float Dear
+        emit |b, _, x| math::cos(b, x[0]),
+        grad |b, x, _, g| { let s = b.map(Scalar::Sin, x); let s = b.neg(s); times(b, g, s) };
+    Tan(1) "tan" Float Dear
+        emit |b, _, x| math::tan(b, x[0]),
+        grad |b, _, y, g| { let s = quadratic(b, y, 1.0, 1.0); times(b, g, s) };
+    Sinh(1) "sinh" Float Dear
+        emit |b, _, x| math::sinh(b, x[0]),
+        grad |b, x, _, g| { let c = b.map(Scalar::Cosh, x); times(b, g, c) };
+    Cosh(1) "cosh" Float Dear
+        emit |b, _, x| math::cosh(b, x[0]),
+        grad |b, x, _, g| { let s = b.map(Scalar::Sinh, x); times(b, g, s) };
+    Tanh(1) "tanh" Float Dear
+        emit |b, _, x| math::tanh(b, x[0]),
+        grad |b, _, y, g| { let s = quadratic(b, y, -1.0, 1.0); times(b, g, s) };
+    Asinh(1) "asinh" Float Dear
+        emit |b, _, x| math::asinh(b, x[0]),
+        grad |b, x, _, g| { let q = quadratic(b, x[0], 1.0, 1.0); let s = rsqrt(b, q); times(b, g, s) };
+    Acosh(1) "acosh" Float Dear
+        emit |b, _, x| math::acosh(b, x[0]),
+        grad |b, x, _, g| { let q = quadratic(b, x[0], 1.0, -1.0); let s = rsqrt(b, q); times(b, g, s) };
+    Atanh(1) "atanh" Float Dear
+        emit |b, _, x| math::atanh(b, x[0]),
+        grad |b, x, _, g| { let q = quadratic(b, x[0], -1.0, 1.0); vec![Some(b.div(g, q))] };
+    Sigmoid(1) "sigmoid" Float Dear
+        emit |b, _, x| math::sigmoid(b, x[0]),
+        grad |b, _, y, g| {
+            let one = b.fill_like(y, 1.0);
+            let rest = b.sub(one, y);
+            let s = b.mul(rest, y);
+            times(b, g, s)
+        };
+    Erf(1) "erf" Float Dear
+        emit |b, _, x| math::erf(b, x[0]),
+        grad |b, x, _, g| { let s = bell(b, x[0], FRAC_2_SQRT_PI); times(b, g, s) };
+    Erfc(1) "erfc" Float Dear
+        emit |b, _, x| math::erfc(b, x[0]),
+        grad |b, x, _, g| { let s = bell(b, x[0], -FRAC_2_SQRT_PI); times(b, g, s) };
+    /// The second operand where the first is true, else the third.
+    Select(3) "select" Select Cheap
+        emit |b, _, x| b.select(x[0], x[1], x[2]),
+        grad |b, x, _, g| {
+            let zero = b.fill_like(g, 0.0);
+            let (p, q) = (b.select(x[0], g, zero), b.select(x[0], zero, g));
+            vec![None, Some(p), Some(q)]
+        };
+}
+
+/// `scale * exp(-x^2)`.
+fn bell(b: &mut dyn Build, x: Value, scale: f64) -> Value {
+    let square = b.mul(x, x);
+    let n = b.neg(square);
+    let e = b.map(Scalar::Exp, &[n]);
+    b.scale(e, scale)
+}
+
+fn int_pow(b: &mut LoopBuilder, base: Val, exponent: Val) -> Val {
+    let elem = b.ty(base).elem;
+    let (zero, one, minus) = (b.int(elem, 0), b.int(elem, 1), b.int(elem, -1));
+    let open = b.open_count(elem.bits() as usize, &[one, base, exponent]);
+    let (result, square, left) = (open.phis[0], open.phis[1], open.phis[2]);
+    let low = b.bin(BinOp::And, left, one);
+    let odd = b.cmp(CmpOp::Ne, low, zero);
+    let product = b.bin(BinOp::Mul, result, square);
+    let result = b.select(odd, product, result);
+    let square = b.bin(BinOp::Mul, square, square);
+    let left = b.bin(BinOp::ShrU, left, one);
+    let power = b.close_loop(open, &[result, square, left], &[])[0];
+    let negative = b.cmp(CmpOp::Lt, exponent, zero);
+    let low = b.bin(BinOp::And, exponent, one);
+    let even = b.cmp(CmpOp::Eq, low, zero);
+    let (is_one, is_minus) = (b.cmp(CmpOp::Eq, base, one), b.cmp(CmpOp::Eq, base, minus));
+    let sign = b.select(even, one, minus);
+    let inverse = b.select(is_minus, sign, zero);
+    let inverse = b.select(is_one, one, inverse);
+    b.select(negative, inverse, power)
+}
+
+/// Euclid's algorithm, as many steps as the width can need.
+fn gcd(b: &mut LoopBuilder, t: DType, x: Val, y: Val) -> Val {
+    let elem = b.ty(x).elem;
+    let zero = b.int(elem, 0);
+    let one = b.int(elem, 1);
+    let (x, y) = if t == DType::U8 { (x, y) } else { (b.un(UnOp::Abs, x), b.un(UnOp::Abs, y)) };
+    let steps = if elem == Elem::I64 { 92 } else { 46 };
+    let open = b.open_count(steps, &[x, y]);
+    let (large, small) = (open.phis[0], open.phis[1]);
+    let done = b.cmp(CmpOp::Eq, small, zero);
+    let divisor = b.select(done, one, small);
+    let rem = b.bin(BinOp::Rem, large, divisor);
+    let (a, c) = (b.select(done, large, small), b.select(done, zero, rem));
+    b.close_loop(open, &[a, c], &[])[0]
+}

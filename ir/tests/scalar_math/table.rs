@@ -1,0 +1,90 @@
+//! f64 functions against correctly rounded values, made with 200-bit arithmetic.
+//!
+//! A line is `function argument… result residue`: floats as hexadecimal bits, the residue (the true
+//! value less the rounded one) in units of the last place.
+
+use crate::plain::Plain;
+use rustorch_ir::op::scalar_math as sm;
+use std::collections::BTreeMap;
+
+fn apply(name: &str, a: &[f64]) -> f64 {
+    let c = &mut Plain;
+    let x = a[0].into();
+    let y = || a[1].into();
+    let value = match name {
+        "exp" => sm::exp(c, x),
+        "exp2" => sm::exp2(c, x),
+        "expm1" => sm::expm1(c, x),
+        "sigmoid" => sm::sigmoid(c, x),
+        "log" => sm::log(c, x),
+        "log2" => sm::log2(c, x),
+        "log10" => sm::log10(c, x),
+        "log1p" => sm::log1p(c, x),
+        "sin" => sm::sin(c, x),
+        "cos" => sm::cos(c, x),
+        "tan" => sm::tan(c, x),
+        "tanh" => sm::tanh(c, x),
+        "sinh" => sm::sinh(c, x),
+        "cosh" => sm::cosh(c, x),
+        "asinh" => sm::asinh(c, x),
+        "acosh" => sm::acosh(c, x),
+        "atanh" => sm::atanh(c, x),
+        "erf" => sm::erf(c, x),
+        "erfc" => sm::erfc(c, x),
+        "pow" => sm::pow(c, x, y()),
+        _ => panic!("the table names {name}, which this test does not know"),
+    };
+    value.f64()
+}
+
+/// The distance of `got` from `want + residue·ulp` in units of the last place of `want`.
+fn error_f64(got: f64, want: f64, residue: f64) -> f64 {
+    if got == want || (got.is_nan() && want.is_nan()) {
+        return residue.abs();
+    }
+    if !got.is_finite() || !want.is_finite() {
+        return f64::INFINITY;
+    }
+    let exponent = ((want.to_bits() >> 52) & 0x7ff).max(1);
+    let ulp = if exponent > 52 { f64::from_bits((exponent - 52) << 52) } else { f64::from_bits(1 << (exponent - 1)) };
+    ((got - want) / ulp - residue).abs()
+}
+
+/// The bound for each function; what is not named has 2.
+fn limit(name: &str) -> f64 {
+    match name {
+        "exp" | "exp2" | "log" | "sin" | "cos" => 1.0,
+        _ => 2.0,
+    }
+}
+
+#[test]
+fn f64_table() {
+    let text = include_str!("../data/scalar_math_f64.txt");
+    let mut worst: BTreeMap<&str, (f64, Vec<f64>)> = BTreeMap::new();
+    let mut failures = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let (name, numbers) = (fields[0], &fields[1..]);
+        let floats: Vec<f64> = numbers[..numbers.len() - 1]
+            .iter()
+            .map(|field| f64::from_bits(u64::from_str_radix(field, 16).expect("hexadecimal bits")))
+            .collect();
+        let (want, arguments) = floats.split_last().expect("arguments and a result");
+        let residue: f64 = numbers[numbers.len() - 1].parse().expect("a residue");
+        let got = apply(name, arguments);
+        let error = error_f64(got, *want, residue);
+        if error > limit(name) {
+            failures.push(format!("{name}({arguments:?}) = {got:e}, wanted {want:e}: {error:.3} ulp"));
+        }
+        let entry = worst.entry(name).or_insert((0.0, Vec::new()));
+        if error > entry.0 {
+            *entry = (error, arguments.to_vec());
+        }
+    }
+    for (name, (error, arguments)) in &worst {
+        println!("{name} f64: at most {error:.3} ulp, at {arguments:?}");
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    assert!(worst.len() >= 20, "the table holds {} functions only", worst.len());
+}

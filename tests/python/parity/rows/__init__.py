@@ -1,0 +1,15 @@
+"""The table: one row an operation."""
+
+from . import casts, indexing, joining, matmul, nn, pointwise_binary, pointwise_unary, reductions, shapes
+
+TABLE = (
+    *pointwise_unary.ROWS,
+    *pointwise_binary.ROWS,
+    *casts.ROWS,
+    *reductions.ROWS,
+    *shapes.ROWS,
+    *joining.ROWS,
+    *indexing.ROWS,
+    *matmul.ROWS,
+    *nn.ROWS,
+)

@@ -1,0 +1,229 @@
+"""Functions of neural networks."""
+
+from ..cases import op
+from ..spec import D, S, idx, lit, t
+from .samples import SPECIAL_UNARY, unary
+
+A, B = t(3, 4), t(2, 3, 4)
+F = "nn.functional."
+INF = float("inf")
+
+
+def activation(name, *more, path=None, **options):
+    return op(
+        path or F + name,
+        [*unary(), *more],
+        pointwise=True,
+        grad=True,
+        gradgrad=True,
+        special=options.pop("special", SPECIAL_UNARY),
+        **options,
+    )
+
+
+ACTIVATIONS = (
+    activation("relu", S(A, inplace=True), exact=True),
+    activation("relu", path="relu", exact=True),
+    activation("gelu", S(A, approximate="tanh"), S(A, approximate="none"), S(A, approximate="no"), tol=8),
+    activation("sigmoid"),
+    activation("tanh"),
+    activation("silu", S(A, inplace=True), tol=2),
+    activation("leaky_relu", S(A, 0.2), S(A, negative_slope=0.5, inplace=True), S(A, -0.5)),
+    activation("softplus", S(A, beta=2), S(A, beta=2, threshold=1), S(A, 0.5, 3), tol=4),
+    activation("elu", S(A, 0.5), tol=2),
+    activation("relu6", exact=True),
+    activation("hardtanh", S(A, -0.5, 0.5), exact=True),
+    activation("hardsigmoid", tol=2, without=("gradgrad",)),
+    activation("hardswish", tol=2),
+    activation("mish", tol=4),
+    activation("logsigmoid", tol=4),
+    activation("softsign"),
+    activation("tanhshrink", tol=40, special=[]),
+)
+
+SOFTMAX = [
+    S(A, 0),
+    S(A, 1),
+    S(A, -1),
+    S(B, 1),
+    S(t(), 0),
+    S(t(0), 0),
+    S(t(2, 0), 1),
+    S(t(5, 37), -1),
+    S(A, 2),
+    S(A, -1, dtype=D("float64")),
+    S(A, -1, D("float32")),
+]
+SOFTMAX_F = [
+    S(*call.args[:2], dtype=dict(call.kwargs).get("dtype") or (call.args[2] if len(call.args) > 2 else None))
+    for call in SOFTMAX
+]
+EXTREME_ROWS = (S(t(9, 45), 1), S(lit([[-INF, -INF], [-INF, 0.0], [INF, 1.0], [1e4, -1e4]]), 1))
+
+NORMALISED = (
+    *(
+        op(name, samples, grad=True, gradgrad=True, tol=4, special=EXTREME_ROWS)
+        for name in ("softmax", "log_softmax")
+        for samples in (SOFTMAX,)
+    ),
+    *(op(F + name, SOFTMAX_F, grad=True, tol=4) for name in ("softmax", "log_softmax", "softmin")),
+    op(
+        F + "layer_norm",
+        [
+            S(A, (4,)),
+            S(A, (4,), t(4), t(4)),
+            S(B, (3, 4), t(3, 4), t(3, 4), 0.1),
+            S(B, (4,), weight=t(4)),
+            S(B, (4,), bias=t(4), eps=1e-3),
+            S(t(0, 4), (4,), t(4), t(4)),
+            S(t(5, 37), [37]),
+            S(A, (3,)),
+            S(A, (4,), t(3)),
+            S(A, ()),
+            S(A, (4,), t(4), t(4), 0.0),
+        ],
+        grad=True,
+        gradgrad=True,
+        tol=16,
+    ),
+    op(F + "normalize", [S(A), S(A, 1, 0), S(B, dim=-1, eps=1.0)], grad=True, tol=8),
+)
+
+REDUCTIONS = ("none", "mean", "sum")
+CLASSES = idx(5, below=3)
+LOSSES = (
+    op(
+        F + "cross_entropy",
+        [
+            *(S(t(5, 3), CLASSES, reduction=mode) for mode in REDUCTIONS),
+            *(S(t(5, 3), t(5, 3, low=0, high=1), reduction=mode) for mode in REDUCTIONS),
+            S(t(5, 3), CLASSES, weight=t(3, low=0.5)),
+            S(t(5, 3), CLASSES, t(3, low=0.5), reduction="none"),
+            S(t(5, 3), lit([0, 1, 2, -100, 1], "int64")),
+            S(t(5, 3), lit([0, 1, 2, 1, 1], "int64"), ignore_index=1),
+            S(t(5, 3), lit([0, 1, 2, 1, 1], "int64"), ignore_index=1, reduction="none", label_smoothing=0.2),
+            S(t(5, 3), CLASSES, label_smoothing=0.1),
+            S(t(5, 3), CLASSES, weight=t(3, low=0.5), label_smoothing=0.1),
+            S(t(5, 3), t(5, 3, low=0, high=1), label_smoothing=0.1),
+            S(t(3), lit(1, "int64")),
+            S(t(2, 3, 4), idx(2, 4, below=3)),
+            S(t(2, 3, 4, 5), idx(2, 4, 5, below=3), reduction="none"),
+            S(t(2, 3), lit([-100, -100], "int64")),
+            S(t(0, 3), lit([], "int64")),
+            S(t(5, 3), lit([0, 1, 2, 3, 0], "int64")),
+            S(t(5, 3), idx(4, below=3)),
+            S(t(5, 3), CLASSES, reduction="avg"),
+            S(t(5, 3), idx(5, below=3, dtype="int32")),
+            S(t(5, 3), CLASSES, label_smoothing=1.5),
+        ],
+        grad=True,
+        gradgrad=True,
+        tol=8,
+    ),
+    op(
+        F + "nll_loss",
+        [
+            *(S(t(5, 3), CLASSES, reduction=mode) for mode in REDUCTIONS),
+            S(t(5, 3), CLASSES, weight=t(3, low=0.5)),
+            S(t(5, 3), lit([0, 1, 2, -100, 1], "int64")),
+            S(t(5, 3), lit([0, 1, 2, 1, 1], "int64"), ignore_index=1, reduction="sum"),
+            S(t(3), lit(1, "int64")),
+            S(t(2, 3, 4), idx(2, 4, below=3)),
+            S(t(5, 3), lit([0, 1, 2, 3, 0], "int64")),
+            S(t(5, 3), idx(4, below=3)),
+        ],
+        grad=True,
+        gradgrad=True,
+        tol=4,
+    ),
+    op(
+        F + "mse_loss",
+        [
+            *(S(A, A, reduction=mode) for mode in REDUCTIONS),
+            S(A, t(4)),
+            S(A, A),
+            S(t(), t()),
+            S(t(0), t(0)),
+            S(A, t(5)),
+            S(A, A, reduction="avg"),
+            S(A, A, weight=t(3, 4, low=0.5)),
+        ],
+        grad=True,
+        gradgrad=True,
+        tol=4,
+    ),
+    op(
+        F + "binary_cross_entropy_with_logits",
+        [
+            *(S(A, t(3, 4, low=0, high=1), reduction=mode) for mode in REDUCTIONS),
+            S(A, t(3, 4, low=0, high=1), weight=t(4, low=0.5)),
+            S(A, t(3, 4, low=0, high=1), pos_weight=t(4, low=0.5)),
+            S(A, t(3, 4, low=0, high=1), t(4, low=0.5), pos_weight=t(3, 4, low=0.5), reduction="none"),
+            S(t(), t(low=0, high=1)),
+            S(t(0), t(0)),
+            S(A, t(4)),
+        ],
+        grad=True,
+        gradgrad=True,
+        tol=8,
+    ),
+    op(F + "l1_loss", [*(S(A, A, reduction=mode) for mode in REDUCTIONS), S(A, A)], grad=True, tol=4),
+    op(F + "smooth_l1_loss", [*(S(A, A, reduction=mode) for mode in REDUCTIONS), S(A, A, beta=2.0)], grad=True, tol=4),
+    op(F + "huber_loss", [*(S(A, A, reduction=mode) for mode in REDUCTIONS), S(A, A, delta=2.0)], grad=True, tol=4),
+)
+
+LOOKUPS = (
+    op(
+        F + "embedding",
+        [
+            S(idx(5, below=6), t(6, 3)),
+            S(idx(2, 3, below=6), t(6, 3)),
+            S(lit(2, "int64"), t(6, 3)),
+            S(idx(0, below=1), t(6, 3)),
+            S(idx(4, below=6, dtype="int32"), t(6, 3)),
+            S(lit([0, 2, 2, 5], "int64"), t(6, 3), padding_idx=2),
+            S(lit([0, 2, 2, 5], "int64"), t(6, 3), padding_idx=-1),
+            S(lit([0, 2, 2, 5], "int64"), t(6, 3), scale_grad_by_freq=True),
+            S(lit([6], "int64"), t(6, 3)),
+            S(lit([-1], "int64"), t(6, 3)),
+            S(idx(2, below=2), t(6)),
+            S(t(2), t(6, 3)),
+        ],
+        exact=True,
+        grad=True,
+        gradgrad=True,
+        tol=2,
+    ),
+    op(
+        F + "one_hot",
+        [
+            S(idx(5, below=3)),
+            S(idx(2, 3, below=4), 6),
+            S(lit(1, "int64"), num_classes=3),
+            S(lit([], "int64"), 3),
+            S(lit([], "int64")),
+            S(lit([3], "int64"), 3),
+            S(lit([-1], "int64")),
+            S(lit([1], "int32")),
+        ],
+        exact=True,
+        dtypes=("float32",),
+    ),
+    op(
+        F + "dropout",
+        [
+            S(A, 0.5, False),
+            S(A, 0.0),
+            S(A, 1.0),
+            S(A, training=False),
+            S(A, 0.0, True, True),
+            S(A, 1.5),
+            S(A, -0.1),
+            S(t(0), 0.5),
+        ],
+        exact=True,
+        grad=True,
+    ),
+)
+
+ROWS = (*ACTIVATIONS, *NORMALISED, *LOSSES, *LOOKUPS)

@@ -17,6 +17,7 @@ pub mod error;
 pub mod graph;
 pub mod loops;
 pub mod op;
+pub mod plan;
 pub mod shape;
 
 pub use dtype::{Category, DType, Literal};

@@ -73,7 +73,7 @@ def printoptions(**options: Any) -> Iterator[None]:
 
 
 def default_dtype_name() -> str:
-    return dtype_name(importlib.import_module("rustorch").get_default_dtype())
+    return dtype_name(importlib.import_module(str(__package__)).get_default_dtype())
 
 
 def dtype_name(dtype: Any) -> str:
@@ -171,11 +171,10 @@ def joined(head: list[Any], tail: list[Any], axis: int) -> list[Any]:
 
 
 def flattened(values: Any, depth: int) -> list[Any]:
-    if depth == 0:
-        return [values]
-    for _ in range(depth - 1):
-        values = [value for row in values for value in row]
-    return values
+    flat = [values]
+    for _ in range(depth):
+        flat = [value for row in flat for value in row]
+    return flat
 
 
 class Formatter:

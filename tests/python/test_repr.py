@@ -1,28 +1,15 @@
 """A tensor's text equals torch's, character by character. torch's tensors stand in for the module's input: what the
 formatter reads of a tensor is common to both."""
 
-import importlib.util
 import itertools
 import math
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
+from pure import submodule
 
-SOURCE = Path(__file__).parents[2] / "python" / "rustorch" / "_tensor_str.py"
-
-
-def load():
-    spec = importlib.util.spec_from_file_location("tensor_str_under_test", SOURCE)
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.default_dtype_name = lambda: module.dtype_name(torch.get_default_dtype())
-    return module
-
-
-ours = load()
+ours = submodule("_tensor_str")
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
 SHAPES = [(), (1,), (7,), (30,), (0,), (2, 0), (0, 3, 1), (1, 1), (3, 4), (2, 3, 4), (1, 2, 1, 3), (25, 3), (3, 40)]

@@ -50,7 +50,11 @@ fn identities_near_zero() {
 
 #[test]
 fn exponentials() {
-    check("exp", sm::exp, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (NAN, NAN), (1e5, INF), (-1e5, 0.0)]);
+    check(
+        "exp",
+        sm::exp,
+        &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (NAN, NAN), (1e5, INF), (-1e5, 0.0)],
+    );
     check("exp2", sm::exp2, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (NAN, NAN), (10.0, 1024.0)]);
     check("expm1", sm::expm1, &[(INF, INF), (-INF, -1.0), (NAN, NAN), (-1e5, -1.0), (1e5, INF)]);
     check("sigmoid", sm::sigmoid, &[(0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0), (NAN, NAN)]);
@@ -85,7 +89,20 @@ fn hyperbolic() {
     check("cosh", sm::cosh, &[(INF, INF), (-INF, INF), (NAN, NAN), (0.0, 1.0), (-0.0, 1.0)]);
     check("asinh", sm::asinh, &[(INF, INF), (-INF, -INF), (NAN, NAN)]);
     check("acosh", sm::acosh, &[(INF, INF), (-INF, NAN), (NAN, NAN), (1.0, 0.0), (0.5, NAN), (-2.0, NAN)]);
-    check("atanh", sm::atanh, &[(1.0, INF), (-1.0, -INF), (NAN, NAN), (1.5, NAN), (-1.5, NAN), (INF, NAN), (0.0, 0.0), (-0.0, -0.0)]);
+    check(
+        "atanh",
+        sm::atanh,
+        &[
+            (1.0, INF),
+            (-1.0, -INF),
+            (NAN, NAN),
+            (1.5, NAN),
+            (-1.5, NAN),
+            (INF, NAN),
+            (0.0, 0.0),
+            (-0.0, -0.0),
+        ],
+    );
 }
 
 #[test]
@@ -99,8 +116,26 @@ fn error_functions() {
 fn powers() {
     let tiny = f64::from_bits(1);
     let values = [
-        0.0, 1.0, 2.0, 3.0, 0.5, 1.5, 1e-300, 1e300, tiny, f64::MAX, f64::MIN_POSITIVE, INF, NAN, 16_777_215.0, 16_777_217.0,
-        9_007_199_254_740_991.0, 9_007_199_254_740_993.0, 0.1, 1000.0, 4503599627370497.5,
+        0.0,
+        1.0,
+        2.0,
+        3.0,
+        0.5,
+        1.5,
+        1e-300,
+        1e300,
+        tiny,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        INF,
+        NAN,
+        16_777_215.0,
+        16_777_217.0,
+        9_007_199_254_740_991.0,
+        9_007_199_254_740_993.0,
+        0.1,
+        1000.0,
+        4503599627370497.5,
     ];
     let signed = values.iter().flat_map(|&v| [v, -v]);
     for x in signed.clone() {

@@ -1,46 +1,55 @@
 //! `erf` and `erfc`.
 
-use super::exp::exp_bounded;
-use super::{Core, at_least, at_most, by_width, one_minus, one_plus, poly, poly_by_width, with_sign_of};
+use super::exp::exp_times;
+use super::{Core, at_most, by_width, one_minus, poly, poly_by_width, with_sign_of};
 
-/// In f32 one rational function of `x²` serves up to where the result rounds to 1. In f64 a polynomial
-/// serves below 1, and `1 - erfc` beyond.
-pub fn erf<C: Core>(c: &mut C, x: C::V) -> C::V {
-    if !c.is_double(x) {
-        let limit = c.float(x, ERF_LIMIT_F32);
-        let minus_limit = c.float(x, -ERF_LIMIT_F32);
-        let x = at_most(c, x, limit);
-        let x = at_least(c, x, minus_limit);
-        let z = c.fmul(x, x);
-        let p = poly(c, z, &ERF_NUMERATOR_F32);
-        let q = poly(c, z, &ERF_DENOMINATOR_F32);
-        let p = c.fmul(p, x);
-        return c.fdiv(p, q);
-    }
+/// `erf(x)` where `x` is within ±1.2 (f32) or ±1 (f64).
+fn erf_near_zero<C: Core>(c: &mut C, x: C::V) -> C::V {
     let z = c.fmul(x, x);
-    let p = poly(c, z, &ERF_F64);
-    let small = c.fma(x, p, x);
+    let p = poly_by_width(c, z, &ERF_F32, &ERF_F64);
+    c.fma(x, p, x)
+}
+
+/// A polynomial in `x²` near zero. Beyond, f32 takes a polynomial around the middle of the rest, up to
+/// where the result rounds to 1, and f64 takes `1 - erfc`.
+pub fn erf<C: Core>(c: &mut C, x: C::V) -> C::V {
+    let small = erf_near_zero(c, x);
     let a = c.fabs(x);
-    let rest = erfc_of_positive(c, a);
-    let large = one_minus(c, rest);
+    let large = if c.is_double(x) {
+        let rest = erfc_of_positive(c, a);
+        one_minus(c, rest)
+    } else {
+        let middle = c.float(a, ERF_MIDDLE);
+        let u = c.fsub(a, middle);
+        let p = poly(c, u, &ERF_LARGE_F32);
+        let one = c.float(a, 1.0);
+        let end = c.float(a, ERF_END_F32);
+        let is_one = c.flt(end, a);
+        c.select(is_one, one, p)
+    };
     let large = with_sign_of(c, large, x);
-    let one = c.float(x, 1.0);
-    let is_small = c.flt(a, one);
+    let border = by_width(c, x, 1.2, 1.0);
+    let is_small = c.flt(a, border);
     c.select(is_small, small, large)
 }
 
 pub fn erfc<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
+    let small = erf_near_zero(c, x);
+    let small = one_minus(c, small);
     let positive = erfc_of_positive(c, a);
     let two = c.float(x, 2.0);
     let negative = c.fsub(two, positive);
     let zero = c.float(x, 0.0);
     let below = c.flt(x, zero);
-    c.select(below, negative, positive)
+    let large = c.select(below, negative, positive);
+    let half = c.float(x, 0.5);
+    let is_small = c.flt(a, half);
+    c.select(is_small, small, large)
 }
 
-/// `e^-a² · p(t) / (1 + 2a)` with `t = (a - k) / (a + k)`, which maps the half-line to an interval; the
-/// form is that of Shepherd and Laframboise (1981). `a` is not negative.
+/// `erfc(a)` for `a >= ½` as `e^-a² · p(t) / (1 + 2a)` with `t = (a - k) / (a + k)`, which maps the
+/// half-line to an interval; the form is that of Shepherd and Laframboise (1981).
 fn erfc_of_positive<C: Core>(c: &mut C, a: C::V) -> C::V {
     let limit = by_width(c, a, 10.125, 27.25);
     let a = at_most(c, a, limit);
@@ -48,25 +57,35 @@ fn erfc_of_positive<C: Core>(c: &mut C, a: C::V) -> C::V {
     let numerator = c.fsub(a, k);
     let denominator = c.fadd(a, k);
     let t = c.fdiv(numerator, denominator);
-    let p = poly_by_width(c, t, &ERFCX_F32, &ERFCX_F64);
-    let twice = c.fadd(a, a);
-    let divisor = one_plus(c, twice);
-    let p = c.fdiv(p, divisor);
-    // e^-a² = e^-square · (1 - lost), where a² = square + lost.
+    // The first coefficient last and by itself, so that its sum is the only rounding that counts.
+    let p = poly_by_width(c, t, &ERFCX_F32[1..], &ERFCX_F64[1..]);
+    let first = by_width(c, t, ERFCX_F32[0], ERFCX_F64[0]);
+    let p = c.fma(t, p, first);
+    let minus_two = c.float(a, -2.0);
+    let minus_twice = c.fmul(a, minus_two);
+    let one = c.float(a, 1.0);
+    let divisor = c.fsub(one, minus_twice);
+    let reciprocal = c.fdiv(one, divisor);
+    let q = c.fmul(p, reciprocal);
+    // What p still has over q·(1 + 2a), and e^-a² = e^-square · (1 - lost) with a² = square + lost: both
+    // corrections enter with one rounding.
+    let minus_q = c.fneg(q);
+    let excess = c.fma(minus_q, divisor, p);
+    let seen = c.fsub(one, divisor);
+    let divisor_low = c.fsub(seen, minus_twice);
+    let excess = c.fma(minus_q, divisor_low, excess);
     let square = c.fmul(a, a);
     let minus_square = c.fneg(square);
     let lost = c.fma(a, a, minus_square);
-    let p_lost = c.fmul(p, lost);
-    let p = c.fsub(p, p_lost);
-    exp_bounded(c, minus_square, Some(p))
+    let minus_lost = c.fneg(lost);
+    let correction = c.fmul(excess, reciprocal);
+    let correction = c.fma(q, minus_lost, correction);
+    exp_times(c, minus_square, q, correction)
 }
 
-/// From here on `erf` rounds to 1 in f32; the fit ends here.
-const ERF_LIMIT_F32: f64 = 3.925;
-// erf(x) / x in x²
-const ERF_NUMERATOR_F32: [f64; 6] = [1.1283791, 0.19058256, 0.052767582, 0.0037720087, 0.00028482146, 2.0459834e-06];
-const ERF_DENOMINATOR_F32: [f64; 6] = [1.0, 0.50223213, 0.11417788, 0.014982116, 0.0011637083, 3.8046164e-05];
 // erf(x) / x - 1 in x²
+const ERF_F32: [f64; 7] =
+    [0.12837915, -0.37612534, 0.11282647, -0.026818879, 0.0051293694, -0.0007549406, 6.495473e-05];
 const ERF_F64: [f64; 12] = [
     0.12837916709551256,
     -0.37612638903183343,
@@ -81,12 +100,62 @@ const ERF_F64: [f64; 12] = [
     1.3609612709919263e-08,
     -7.592974573672207e-10,
 ];
-/// Where `t` is zero.
-const ERFCX_K_F32: f64 = 2.0;
-const ERFCX_K_F64: f64 = 4.0;
+/// From here on `erf` rounds to 1 in f32.
+const ERF_END_F32: f64 = 3.92;
+const ERF_MIDDLE: f64 = 2.5625;
+// erf(x) in x - 2.5625
+const ERF_LARGE_F32: [f64; 13] = [
+    0.99970984,
+    0.0015872649,
+    -0.004068247,
+    0.0064234436,
+    -0.0068669165,
+    0.0050995084,
+    -0.0025456983,
+    0.0006725751,
+    0.00014464244,
+    -0.00023407293,
+    7.2225e-05,
+    1.3763088e-05,
+    -8.778517e-06,
+];
+/// Where `t` is zero: chosen so that the polynomials begin with a number that is nearly a float.
+const ERFCX_K_F32: f64 = 2.21875;
+const ERFCX_K_F64: f64 = 3.8125;
 // e^a²·erfc(a)·(1 + 2a) in t
 const ERFCX_F32: [f64; 10] = [
-    1.2769784, -0.09276392, -0.16603097, 0.16405475, -0.05420719, -0.00805867, 0.008639038, 0.0013148219,
-    -0.0012364346, -0.00040417534,
+    1.2717445,
+    -0.108396865,
+    -0.13501678,
+    0.16567983,
+    -0.08000421,
+    0.008807455,
+    0.008486748,
+    -0.002189316,
+    -0.0010748955,
+    0.00029747325,
 ];
-const ERFCX_F64: [f64; 22] = [1.2329951186255526, -0.13962111684056297, 0.015379652102607323, 0.06809705425475629, -0.10103906603561491, 0.09373283499627764, -0.0663303658273311, 0.037167515565916714, -0.016197733887000538, 0.005031969779977951, -0.0007577744166046686, -0.00019925596470528323, 0.0001506263039690533, -2.440043858838084e-05, -1.1234090368763534e-05, 5.709379482386391e-06, 3.135532944023112e-07, -8.203250237151563e-07, 5.5369763410220266e-08, 1.0161390849973423e-07, -8.080793207344561e-09, -8.403965612288148e-09];
+const ERFCX_F64: [f64; 22] = [
+    1.2363539084541144,
+    -0.14015514677325874,
+    0.006738807450823222,
+    0.07862435546319402,
+    -0.10697124619078686,
+    0.0929077443077072,
+    -0.06081432180211893,
+    0.030630562688696395,
+    -0.011296473911050273,
+    0.0024679106037675653,
+    0.00011018558648712276,
+    -0.000300656915522168,
+    8.064266943756143e-05,
+    1.4374545442453253e-05,
+    -1.3460959566492823e-05,
+    7.08642903555155e-07,
+    1.7336389110138416e-06,
+    -3.2193983534186993e-07,
+    -2.114778934588691e-07,
+    5.921781564596581e-08,
+    2.0129246955935576e-08,
+    -6.290817543288437e-09,
+];

@@ -68,16 +68,31 @@ pub(super) fn scale<C: Core>(c: &mut C, x: C::V, shifted: C::V) -> C::V {
     c.fmul(x, second)
 }
 
-/// `e^x·factor`, rounded once after the product, for `x` from [`exp_floor`] to [`exp`]'s ceiling.
-pub(super) fn exp_bounded<C: Core>(c: &mut C, x: C::V, factor: Option<C::V>) -> C::V {
+/// `e^x` for `x` from [`exp_floor`] to [`exp`]'s ceiling.
+fn exp_bounded<C: Core>(c: &mut C, x: C::V) -> C::V {
     let Exponent { n, shifted } = nearest_exponent(c, x, LOG2_E);
     let r = subtract_ln2(c, x, n);
     let p = expm1_reduced(c, r);
-    let p = match factor {
-        Some(factor) => c.fma(p, factor, factor),
-        None => one_plus(c, p),
-    };
+    let p = one_plus(c, p);
     scale(c, p, shifted)
+}
+
+/// `e^x·(high + low)` for `x` within the bounds of [`exp_bounded`] and a `low` that is small beside `high`.
+pub(super) fn exp_times<C: Core>(c: &mut C, x: C::V, high: C::V, low: C::V) -> C::V {
+    let Exponent { n, shifted } = nearest_exponent(c, x, LOG2_E);
+    // What the reduction rounds away is put back, as a change of the factor.
+    let ln2_high = by_width(c, x, -LN2_F32[0], -LN2_F64[0]);
+    let ln2_low = by_width(c, x, -LN2_F32[1], -LN2_F64[1]);
+    let exact = c.fma(n, ln2_high, x);
+    let r = c.fma(n, ln2_low, exact);
+    let lost = c.fsub(exact, r);
+    let lost = c.fma(n, ln2_low, lost);
+    let low = c.fma(high, lost, low);
+    let p = expm1_reduced(c, r);
+    let rest = c.fma(p, low, low);
+    let rest = c.fma(p, high, rest);
+    let product = c.fadd(high, rest);
+    scale(c, product, shifted)
 }
 
 /// Below this, `e^x` rounds to zero.
@@ -90,7 +105,7 @@ pub fn exp<C: Core>(c: &mut C, x: C::V) -> C::V {
     let ceiling = by_width(c, x, 89.0, 710.0);
     let x = at_most(c, x, ceiling);
     let x = exp_floor(c, x);
-    exp_bounded(c, x, None)
+    exp_bounded(c, x)
 }
 
 /// `2^(high + low)` for a small correction `low`; `high` within ±150 or ±1100.
@@ -148,17 +163,21 @@ pub fn sigmoid<C: Core>(c: &mut C, x: C::V) -> C::V {
     let bits = c.ior(bits, sign);
     let negative = c.from_bits(bits);
     let negative = exp_floor(c, negative);
-    let e = exp_bounded(c, negative, None);
+    let e = exp_bounded(c, negative);
     let zero = c.float(x, 0.0);
     let one = c.float(x, 1.0);
     let below = c.flt(x, zero);
     let numerator = c.select(below, e, one);
     let denominator = c.fadd(one, e);
-    c.fdiv(numerator, denominator)
+    let quotient = c.fdiv(numerator, denominator);
+    // For negative x, e / (1 + e) = e - e·quotient, where the roundings of the quotient weigh less.
+    let negated = c.fneg(quotient);
+    let precise = c.fma(e, negated, e);
+    c.select(below, precise, quotient)
 }
 
 // (e^r - 1 - r) / r²
-const EXP_F32: [f64; 5] = [0.49999997, 0.16666546, 0.041667428, 0.008366263, 0.0013871522];
+const EXP_F32: [f64; 6] = [0.5, 0.16666666, 0.041666493, 0.008333547, 0.0013932324, 0.00019760674];
 const EXP_F64: [f64; 10] = [
     0.5000000000000006,
     0.16666666666666677,

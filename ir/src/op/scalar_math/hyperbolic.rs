@@ -5,14 +5,15 @@ use super::log::{log, log1p};
 use super::{Core, at_most, by_width, one_minus, one_plus, poly_by_width, with_sign_of};
 use std::f64::consts::{LN_2, LOG2_E};
 
-/// `t / (t + 2)` with `t = e^2|x| - 1`, which keeps its precision near zero.
+/// `q = t / (t + 2)` with `t = e^2|x| - 1`; near zero `t/2 - q·t/2`, where the roundings of the quotient
+/// weigh less.
 pub fn tanh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let size = c.fabs(x);
     // From here on the result rounds to 1.
     let limit = by_width(c, x, 10.0, 20.0);
-    let size = at_most(c, size, limit);
-    let Exponent { n, shifted } = nearest_exponent(c, size, 2.0 * LOG2_E);
-    let twice = c.fadd(size, size);
+    let bounded = at_most(c, size, limit);
+    let Exponent { n, shifted } = nearest_exponent(c, bounded, 2.0 * LOG2_E);
+    let twice = c.fadd(bounded, bounded);
     let r = subtract_ln2(c, twice, n);
     let p = expm1_reduced(c, r);
     let power = power_of_two(c, shifted);
@@ -21,7 +22,13 @@ pub fn tanh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let t = c.fma(p, power, rest);
     let two = c.float(x, 2.0);
     let denominator = c.fadd(t, two);
-    let y = c.fdiv(t, denominator);
+    let quotient = c.fdiv(t, denominator);
+    let half = c.float(x, 0.5);
+    let half_t = c.fmul(t, half);
+    let negated = c.fneg(quotient);
+    let precise = c.fma(half_t, negated, half_t);
+    let is_small = c.flt(size, half);
+    let y = c.select(is_small, precise, quotient);
     with_sign_of(c, y, x)
 }
 
@@ -91,8 +98,8 @@ pub fn acosh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let one = c.float(x, 1.0);
     let t = c.fsub(x, one);
     let two = c.float(x, 2.0);
-    let sum = c.fadd(t, two);
-    let radicand = c.fmul(t, sum);
+    let twice = c.fmul(t, two);
+    let radicand = c.fma(t, t, twice);
     let root = c.fsqrt(radicand);
     let argument = c.fadd(t, root);
     let middle = log1p(c, argument);
@@ -102,12 +109,13 @@ pub fn acosh<C: Core>(c: &mut C, x: C::V) -> C::V {
     c.select(inside, y, nan)
 }
 
-/// `½·log1p(2a / (1 - a))`.
+/// `½·log1p(2a + 2a·a / (1 - a))`.
 pub fn atanh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let twice = c.fadd(a, a);
     let rest = one_minus(c, a);
-    let argument = c.fdiv(twice, rest);
+    let ratio = c.fdiv(a, rest);
+    let argument = c.fma(twice, ratio, twice);
     let y = log1p(c, argument);
     let half = c.float(x, 0.5);
     let y = c.fmul(y, half);
@@ -115,6 +123,10 @@ pub fn atanh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let tiny = by_width(c, x, 1.220_703_125e-4, 7.450_580_596_923_828e-9);
     let is_tiny = c.flt(a, tiny);
     let y = c.select(is_tiny, a, y);
+    let nan = c.float(x, f64::NAN);
+    let one = c.float(x, 1.0);
+    let inside = c.fle(a, one);
+    let y = c.select(inside, y, nan);
     with_sign_of(c, y, x)
 }
 

@@ -12,6 +12,8 @@ use std::f64::consts::FRAC_2_PI;
 /// `r` and the integer whose low two bits are the quadrant.
 pub(super) struct Reduced<V> {
     pub r: V,
+    /// What was rounded away from `r`, where that is known.
+    pub low: Option<V>,
     pub quadrant: V,
 }
 
@@ -22,13 +24,30 @@ fn reduce<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
         let constant = by_width(c, x, -HALF_PI_F32[part], -HALF_PI_F64[part]);
         r = c.fma(n, constant, r);
     }
-    Reduced { r, quadrant: shifted }
+    Reduced { r, low: None, quadrant: shifted }
+}
+
+/// [`reduce`] with the rounding of `r`, which `tan` magnifies.
+fn reduce_precisely<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
+    let Exponent { n, shifted } = nearest_exponent(c, x, FRAC_2_PI);
+    let [first, second, third] = [0, 1, 2].map(|part| by_width(c, x, -HALF_PI_F32[part], -HALF_PI_F64[part]));
+    let exact = c.fma(n, first, x);
+    let product = c.fmul(n, second);
+    let negated = c.fneg(product);
+    let product_low = c.fma(n, second, negated);
+    let r = c.fadd(exact, product);
+    let seen = c.fsub(r, exact);
+    let low = c.fsub(product, seen);
+    let low = c.fadd(low, product_low);
+    let low = c.fma(n, third, low);
+    Reduced { r, low: Some(low), quadrant: shifted }
 }
 
 /// `finish` of the reduced argument, by whichever reduction suits `x`.
 fn with_reduction<C: Core>(
     c: &mut C,
     x: C::V,
+    reduce: fn(&mut C, C::V) -> Reduced<C::V>,
     finish: fn(&mut C, Reduced<C::V>, C::V) -> C::V,
 ) -> C::V {
     let fast = reduce(c, x);
@@ -73,7 +92,7 @@ fn half_turn<C: Core>(c: &mut C, quadrant: C::V) -> C::V {
 }
 
 fn finish_sin<C: Core>(c: &mut C, reduced: Reduced<C::V>, x: C::V) -> C::V {
-    let Reduced { r, quadrant } = reduced;
+    let Reduced { r, quadrant, .. } = reduced;
     let z = c.fmul(r, r);
     let sine = sin_polynomial(c, r, z);
     let cosine = cos_polynomial(c, z);
@@ -93,7 +112,7 @@ fn keep_tiny<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
 }
 
 fn finish_cos<C: Core>(c: &mut C, reduced: Reduced<C::V>, _: C::V) -> C::V {
-    let Reduced { r, quadrant } = reduced;
+    let Reduced { r, quadrant, .. } = reduced;
     let z = c.fmul(r, r);
     let sine = sin_polynomial(c, r, z);
     let cosine = cos_polynomial(c, z);
@@ -107,35 +126,47 @@ fn finish_cos<C: Core>(c: &mut C, reduced: Reduced<C::V>, _: C::V) -> C::V {
 }
 
 fn finish_tan<C: Core>(c: &mut C, reduced: Reduced<C::V>, x: C::V) -> C::V {
-    let Reduced { r, quadrant } = reduced;
+    let Reduced { r, low, quadrant } = reduced;
     let z = c.fmul(r, r);
     let p = poly_by_width(c, z, &TAN_F32, &TAN_F64);
     let cube = c.fmul(z, r);
-    let tangent = c.fma(cube, p, r);
+    let rest = match low {
+        Some(low) => {
+            // The derivative of the tangent is about 1 + r².
+            let low = c.fma(z, low, low);
+            c.fma(cube, p, low)
+        }
+        None => c.fmul(cube, p),
+    };
+    let tangent = c.fadd(r, rest);
+    // -1 / (tangent + lost), where lost is what the sum rounded away.
+    let seen = c.fsub(tangent, r);
+    let lost = c.fsub(rest, seen);
     let minus_one = c.float(r, -1.0);
     let cotangent = c.fdiv(minus_one, tangent);
+    let square = c.fmul(cotangent, cotangent);
+    let cotangent = c.fma(square, lost, cotangent);
     let even = is_even(c, quadrant);
     let y = c.select(even, tangent, cotangent);
     keep_tiny(c, x, y)
 }
 
 pub fn sin<C: Core>(c: &mut C, x: C::V) -> C::V {
-    with_reduction(c, x, finish_sin)
+    with_reduction(c, x, reduce, finish_sin)
 }
 
 pub fn cos<C: Core>(c: &mut C, x: C::V) -> C::V {
-    with_reduction(c, x, finish_cos)
+    with_reduction(c, x, reduce, finish_cos)
 }
 
 pub fn tan<C: Core>(c: &mut C, x: C::V) -> C::V {
-    with_reduction(c, x, finish_tan)
+    with_reduction(c, x, reduce_precisely, finish_tan)
 }
 
 /// π/2 as a sum of three floats.
 pub(super) const HALF_PI_F32: [f64; 3] =
     [1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15];
-pub(super) const HALF_PI_F64: [f64; 3] =
-    [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33];
+pub(super) const HALF_PI_F64: [f64; 3] = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33];
 
 // (sin r - r) / r³ in r²
 const SIN_F32: [f64; 3] = [-0.16666655, 0.008332191, -0.00019518605];
@@ -158,7 +189,8 @@ const COS_F64: [f64; 6] = [
     -1.1359917265157898e-11,
 ];
 // (tan r - r) / r³ in r²
-const TAN_F32: [f64; 6] = [0.3333314, 0.13339183, 0.0533822, 0.024525965, 0.0029769628, 0.009464606];
+const TAN_F32: [f64; 7] =
+    [0.33333352, 0.13332583, 0.05406865, 0.021238612, 0.01094553, -4.615434e-05, 0.004441805];
 const TAN_F64: [f64; 14] = [
     0.33333333333332715,
     0.13333333333422692,

@@ -92,34 +92,25 @@ pub(super) fn reduce_huge<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
     let (fraction, carry) = two_sum(c, fraction, carry);
     let half_pi = by_width(c, x, HALF_PI_F32[0], HALF_PI_F64[0]);
     let half_pi_low = by_width(c, x, HALF_PI_F32[1], HALF_PI_F64[1]);
-    let r = c.fmul(carry, half_pi);
-    let r = c.fma(fraction, half_pi_low, r);
-    let r = c.fma(fraction, half_pi, r);
+    let tail = c.fmul(carry, half_pi);
+    let tail = c.fma(fraction, half_pi_low, tail);
+    let r = c.fma(fraction, half_pi, tail);
+    let negated = c.fneg(r);
+    let low = c.fma(fraction, half_pi, negated);
+    let low = c.fadd(low, tail);
     let nan = c.float(x, f64::NAN);
     let size = c.fabs(x);
     let infinity = c.float(x, f64::INFINITY);
     let finite = c.flt(size, infinity);
     let r = c.select(finite, r, nan);
     let quadrant = c.float_to_int(n);
-    Reduced { r, quadrant }
+    Reduced { r, low: Some(low), quadrant }
 }
 
 // The digits of 2/π, 24 to an entry, as f32 in [0, 1); the first entry is the integer part.
 pub(super) static TWO_OVER_PI_F32: [u64; 14] = [
-    0x00000000,
-    0x00000000,
-    0x3f22f983,
-    0x3edc9c88,
-    0x3da94fe0,
-    0x3e1d5f44,
-    0x3f7534dd,
-    0x3f40db62,
-    0x3f15993c,
-    0x3e872082,
-    0x3f7e5163,
-    0x3f2bdebb,
-    0x3f4561b7,
-    0x3e11b8e8,
+    0x00000000, 0x00000000, 0x3f22f983, 0x3edc9c88, 0x3da94fe0, 0x3e1d5f44, 0x3f7534dd, 0x3f40db62,
+    0x3f15993c, 0x3e872082, 0x3f7e5163, 0x3f2bdebb, 0x3f4561b7, 0x3e11b8e8,
 ];
 // The same for f64, 53 to an entry.
 pub(super) static TWO_OVER_PI_F64: [u64; 28] = [

@@ -18,22 +18,35 @@ const HALF: usize = BLOCK / 2;
 type Lanes = [f32; LANES];
 
 /// Turns uniforms in [0, 1) into normals: the first half of a block gives the radii, the second half the angles.
-pub(super) fn transform_f32(block: &mut [f32; BLOCK], mean: f32, std: f32) {
+pub(super) fn transform_f32(blocks: &mut [[f32; BLOCK]], mean: f32, std: f32) {
     if NATIVE_FMA {
-        *block = normals(&mut Exact, block, mean, std);
-        return;
+        return transform_f32_fused(blocks, mean, std);
     }
-    let mut wide = Wide { unsure: false };
-    let result = normals(&mut wide, block, mean, std);
-    *block = if wide.unsure { normals(&mut Exact, block, mean, std) } else { result };
+    for block in blocks {
+        let mut wide = Wide { unsure: [0; LANES] };
+        let result = normals(&mut wide, block, mean, std);
+        if wide.unsure == [0; LANES] {
+            *block = result;
+        } else {
+            transform_f32_fused(std::slice::from_mut(block), mean, std);
+        }
+    }
 }
 
-pub(super) fn transform_f64(block: &mut [f64; BLOCK], mean: f64, std: f64) {
-    for lane in 0..HALF {
-        let radius = (-2.0 * (1.0 - block[lane]).ln()).sqrt();
-        let theta = std::f64::consts::TAU * block[lane + HALF];
-        block[lane] = (radius * theta.cos()).mul_add(std, mean);
-        block[lane + HALF] = (radius * theta.sin()).mul_add(std, mean);
+fn transform_f32_fused(blocks: &mut [[f32; BLOCK]], mean: f32, std: f32) {
+    for block in blocks {
+        *block = normals(&mut Exact, block, mean, std);
+    }
+}
+
+pub(super) fn transform_f64(blocks: &mut [[f64; BLOCK]], mean: f64, std: f64) {
+    for block in blocks {
+        for lane in 0..HALF {
+            let radius = (-2.0 * (1.0 - block[lane]).ln()).sqrt();
+            let theta = std::f64::consts::TAU * block[lane + HALF];
+            block[lane] = (radius * theta.cos()).mul_add(std, mean);
+            block[lane + HALF] = (radius * theta.sin()).mul_add(std, mean);
+        }
     }
 }
 
@@ -54,22 +67,19 @@ impl Fused for Exact {
 }
 
 struct Wide {
-    /// Some sum landed on a tie between two f32.
-    unsure: bool,
+    /// Lanes in which some sum landed on a tie between two f32.
+    unsure: [u32; LANES],
 }
 
 impl Fused for Wide {
     #[inline(always)]
     fn mul_add(&mut self, a: Lanes, b: Lanes, c: Lanes) -> Lanes {
-        const BELOW_F32: u64 = (1 << 29) - 1;
-        const TIE: u64 = 1 << 28;
+        const BELOW_F32: u32 = (1 << 29) - 1;
+        const TIE: u32 = 1 << 28;
         let sums: [f64; LANES] = std::array::from_fn(|i| f64::from(a[i]) * f64::from(b[i]) + f64::from(c[i]));
-        let mut unsure = 0u64;
-        for sum in sums {
-            let bits = sum.to_bits() & BELOW_F32;
-            unsure |= (bits ^ TIE).wrapping_sub(1);
+        for (unsure, sum) in self.unsure.iter_mut().zip(sums) {
+            *unsure |= u32::from(sum.to_bits() as u32 & BELOW_F32 == TIE);
         }
-        self.unsure |= unsure >> 63 != 0;
         sums.map(|sum| sum as f32)
     }
 }
@@ -159,4 +169,58 @@ fn sin_cos<F: Fused>(fused: &mut F, theta: Lanes) -> (Lanes, Lanes) {
     let cosines: Lanes =
         std::array::from_fn(|i| flip(if swapped[i] { sin[i] } else { cos[i] }, (octant[i] + 2) & 4 != 0));
     (sines, cosines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wide(a: f32, b: f32, c: f32) -> Option<f32> {
+        let mut wide = Wide { unsure: [0; LANES] };
+        let result = wide.mul_add([a; LANES], [b; LANES], [c; LANES])[0];
+        (wide.unsure == [0; LANES]).then_some(result)
+    }
+
+    #[test]
+    fn a_sum_rounded_twice_is_reported() {
+        // (1 + x)(1 - x + x²) = 1 + x³, so the sum lies 2^-60 above or below a tie that rounding to f64 makes exact.
+        let (a, b) = (1.0 + 2f32.powi(-12), 1.0 - 2f32.powi(-12) + 2f32.powi(-24));
+        let half_ulp = 2f32.powi(-24);
+        for (sum, c) in [(1.0 + f32::EPSILON, 1.0), (1.0 + 2.0 * f32::EPSILON, 1.0 + f32::EPSILON)] {
+            assert_eq!(a.mul_add(b * half_ulp, c), sum);
+            assert_eq!(wide(a, b * half_ulp, c), None);
+        }
+    }
+
+    #[test]
+    fn a_sum_not_reported_is_exact() {
+        let mut word = 1u32;
+        let mut next = || {
+            word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (word >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        let mut sure = 0;
+        for _ in 0..100_000 {
+            let (a, b, c) = (next(), next(), next());
+            if let Some(sum) = wide(a, b, c) {
+                assert_eq!(sum, a.mul_add(b, c), "{a:e} {b:e} {c:e}");
+                sure += 1;
+            }
+        }
+        assert!(sure > 99_900, "{sure}");
+    }
+
+    #[test]
+    fn both_arithmetics_agree_over_all_angles_and_radii() {
+        for step in 0..4096u32 {
+            let mut block: [f32; BLOCK] =
+                std::array::from_fn(|i| (((step * 16 + i as u32) * 255) & 0x00ff_ffff) as f32 / 16_777_216.0);
+            let (mut portable, mut fused) = ([block], [block]);
+            transform_f32(&mut portable, 0.5, 1.7);
+            transform_f32_fused(&mut fused, 0.5, 1.7);
+            assert_eq!(portable, fused);
+            block = portable[0];
+            assert!(block.iter().all(|x| x.is_finite()));
+        }
+    }
 }

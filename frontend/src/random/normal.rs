@@ -70,12 +70,12 @@ macro_rules! in_place {
             fn fill_blocks(generator: &mut Generator, out: &mut [Self], mean: f64, std: f64) {
                 generator.$fill(out, $unit);
                 let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-                blocks.iter_mut().for_each(|block| $transform(block, mean as $type, std as $type));
+                $transform(blocks, mean as $type, std as $type);
                 if !rest.is_empty()
                     && let Some(last) = out.last_chunk_mut::<BLOCK>()
                 {
                     generator.$fill(last, $unit);
-                    $transform(last, mean as $type, std as $type);
+                    $transform(std::slice::from_mut(last), mean as $type, std as $type);
                 }
             }
         }
@@ -92,7 +92,7 @@ macro_rules! through_f32 {
                 let mut fill = |block: &mut [Self; BLOCK]| {
                     let mut buffer = [0.0; BLOCK];
                     generator.fill_from_u32(&mut buffer, unit_f32);
-                    transform_f32(&mut buffer, mean as f32, std as f32);
+                    transform_f32(std::slice::from_mut(&mut buffer), mean as f32, std as f32);
                     *block = buffer.map(Self::from_f32);
                 };
                 let (blocks, rest) = out.as_chunks_mut::<BLOCK>();

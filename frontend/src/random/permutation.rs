@@ -39,12 +39,11 @@ impl Generator {
 /// precision, and so does this.
 fn check_length<T: Element>(length: usize) -> Result<(), RandomError> {
     let last = length.saturating_sub(1) as f64;
-    if last > T::HIGHEST {
+    if T::DIGITS.is_none() && last > T::HIGHEST {
         let name = match T::SCALAR_NAME {
             "Byte" => "uint8_t",
             "Char" => "int8_t",
             "Short" => "int16_t",
-            "Half" => "at::Half",
             name => name,
         };
         return Err(RandomError::LengthTooLarge(name));

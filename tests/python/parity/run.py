@@ -89,7 +89,7 @@ def run(case, lib):
             _perform(case, lib, outcome.values)
     except Missing as error:
         outcome.error = error
-    except Exception as error:  # noqa: BLE001 - whatever is raised is compared with the oracle
+    except Exception as error:
         outcome.error = error
     return outcome
 

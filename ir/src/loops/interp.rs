@@ -441,7 +441,7 @@ impl<'k> Machine<'k, '_> {
                     let bits = self.regs[at + k];
                     let index = if narrow { bits as i32 as i64 } else { bits as i64 };
                     let entry = usize::try_from(index).ok().and_then(|i| entries.get(i));
-                    let &entry = entry.ok_or(Fault::TableIndex { name: *name, index, len: entries.len() })?;
+                    let &entry = entry.ok_or(Fault::TableIndex { name, index, len: entries.len() })?;
                     self.regs[d + k] = if ty.elem.bits() == 32 { entry as u32 as u64 } else { entry };
                 }
             }

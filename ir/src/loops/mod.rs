@@ -8,6 +8,8 @@
 //! A compiled kernel is `fn(bufs, scalars, begin, end, scratch) -> i32`: it runs the iterations
 //! `begin..end` of its parallel space and returns 0 or the code of the first failed [`Stmt::Check`].
 
+#[doc(hidden)]
+pub mod arbitrary;
 pub mod build;
 mod core;
 pub mod interp;

@@ -25,6 +25,7 @@
 //! `[lanes v]`. Floats are printed in the shortest form that reads back; NaNs and constants that do not
 //! fit their type are printed as bits in hexadecimal. A comment runs from `;` to the end of its line.
 
+use super::parse::is_numbered;
 use super::{Addr, BinOp, Block, CastOp, CmpOp, Combine, Elem, For, Inst, Kernel, Role, Stmt, Ty, UnOp, Val};
 use rustc_hash::FxHashMap;
 use std::fmt::{self, Display, Formatter, Write};
@@ -316,13 +317,14 @@ impl Display for Bits {
     }
 }
 
-/// A name as a bare word where it is one, else in quotes.
+/// A name as a bare word where it is one and no value's or scalar's, else in quotes.
 struct Name<'a>(&'a str);
 
 impl Display for Name<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let word = self.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            && self.0.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            && self.0.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && !is_numbered(self.0);
         if word {
             return f.write_str(self.0);
         }

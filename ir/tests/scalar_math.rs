@@ -3,6 +3,8 @@
 //! f32: a sweep over bit patterns against f64 arithmetic. Every 997th pattern by default;
 //! `RUSTORCH_SWEEP_STEP=1` takes all of them. f64: against correctly rounded values in `data/`.
 
+#[path = "scalar_math/bit_level.rs"]
+mod bit_level;
 #[path = "scalar_math/plain.rs"]
 mod plain;
 #[path = "scalar_math/special.rs"]

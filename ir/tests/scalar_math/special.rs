@@ -25,7 +25,9 @@ fn check(name: &str, function: Unary, cases: &[(f64, f64)]) {
 /// Functions that are `x` itself near zero, denormals included.
 #[test]
 fn identities_near_zero() {
-    let functions: [(&str, Unary); 7] = [
+    let functions: [(&str, Unary); 9] = [
+        ("asin", sm::asin),
+        ("atan", sm::atan),
         ("expm1", sm::expm1),
         ("log1p", sm::log1p),
         ("sin", sm::sin),
@@ -80,6 +82,59 @@ fn trigonometric() {
     check("cos", sm::cos, &undefined);
     check("tan", sm::tan, &undefined);
     check("cos", sm::cos, &[(0.0, 1.0), (-0.0, 1.0)]);
+}
+
+#[test]
+fn inverse_trigonometric() {
+    use std::f64::consts::{FRAC_PI_2, PI};
+    check("asin", sm::asin, &[(1.0, FRAC_PI_2), (-1.0, -FRAC_PI_2), (1.5, NAN), (-INF, NAN), (NAN, NAN)]);
+    check("acos", sm::acos, &[(1.0, 0.0), (-1.0, PI), (0.0, FRAC_PI_2), (1.5, NAN), (INF, NAN), (NAN, NAN)]);
+    check("atan", sm::atan, &[(INF, FRAC_PI_2), (-INF, -FRAC_PI_2), (NAN, NAN)]);
+}
+
+/// Functions of two arguments at every pair of these, against std.
+#[test]
+fn pairs() {
+    let values = [
+        0.0,
+        1.0,
+        0.5,
+        3.0,
+        1e-300,
+        1e300,
+        f64::from_bits(3),
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        INF,
+        NAN,
+        1e-40,
+        1e38,
+    ];
+    let signed = || values.iter().flat_map(|&v| [v, -v]);
+    type Binary = fn(&mut Plain, Bits, Bits) -> Bits;
+    let functions: [(&str, Binary, fn(f64, f64) -> f64, fn(f32, f32) -> f32); 3] = [
+        ("atan2", sm::atan2, f64::atan2, f32::atan2),
+        ("hypot", sm::hypot, f64::hypot, f32::hypot),
+        ("fmod", sm::fmod, |x, y| x % y, |x, y| x % y),
+    ];
+    for (name, function, double, single) in functions {
+        for x in signed() {
+            for y in signed() {
+                let want = double(x, y);
+                let got = function(&mut Plain, x.into(), y.into()).f64();
+                let near = got.is_sign_negative() == want.is_sign_negative()
+                    && got.to_bits().abs_diff(want.to_bits()) <= 1;
+                assert!(same(got, want) || near, "{name}({x:e}, {y:e}) = {got:e}, wanted {want:e}");
+                let (x, y) = (x as f32, y as f32);
+                let want = single(x, y);
+                let got = function(&mut Plain, x.into(), y.into()).f32();
+                let near = got.is_sign_negative() == want.is_sign_negative()
+                    && got.to_bits().abs_diff(want.to_bits()) <= 1;
+                let near = near || same(got.into(), want.into());
+                assert!(near, "{name}({x:e}f32, {y:e}) = {got:e}, wanted {want:e}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use rustorch_ir::op::scalar_math as sm;
 
 type Expansion = fn(&mut Plain, Bits) -> Bits;
 
-fn step() -> usize {
+pub fn step() -> usize {
     match std::env::var("RUSTORCH_SWEEP_STEP") {
         Ok(step) => step.parse().expect("RUSTORCH_SWEEP_STEP is a number"),
         Err(_) => 997,
@@ -82,6 +82,9 @@ sweeps! {
     sin 2.0 f64::sin;
     cos 2.0 f64::cos;
     tan 2.0 f64::tan;
+    asin 2.0 f64::asin;
+    acos 2.0 f64::acos;
+    atan 2.0 f64::atan;
     tanh 2.0 f64::tanh;
     sinh 2.0 f64::sinh;
     cosh 2.0 f64::cosh;

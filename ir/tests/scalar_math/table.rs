@@ -31,6 +31,11 @@ fn apply(name: &str, a: &[f64]) -> f64 {
         "atanh" => sm::atanh(c, x),
         "erf" => sm::erf(c, x),
         "erfc" => sm::erfc(c, x),
+        "asin" => sm::asin(c, x),
+        "acos" => sm::acos(c, x),
+        "atan" => sm::atan(c, x),
+        "atan2" => sm::atan2(c, x, y()),
+        "hypot" => sm::hypot(c, x, y()),
         "pow" => sm::pow(c, x, y()),
         _ => panic!("the table names {name}, which this test does not know"),
     };

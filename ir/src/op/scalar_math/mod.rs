@@ -10,19 +10,25 @@
 mod core;
 mod error_function;
 mod exp;
+mod float_parts;
 pub mod half;
 mod hyperbolic;
+mod inverse_trig;
 mod log;
 mod power;
+mod remainder;
 mod trig;
 mod trig_reduce;
 
 pub use self::core::Core;
 pub use self::error_function::{erf, erfc};
 pub use self::exp::{exp, exp2, expm1, sigmoid};
+pub use self::float_parts::{frexp_exponent, frexp_mantissa, hypot, ldexp, nextafter};
 pub use self::hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
+pub use self::inverse_trig::{acos, asin, atan, atan2};
 pub use self::log::{log, log1p, log2, log10};
 pub use self::power::pow;
+pub use self::remainder::{fmod, remainder};
 pub use self::trig::{cos, sin, tan};
 
 /// The constant `single` or `double`, by the width of `like`.
@@ -33,7 +39,8 @@ fn by_width<C: Core>(c: &mut C, like: C::V, single: f64, double: f64) -> C::V {
 
 /// The integer constant `single` or `double`, by the width of `like`.
 fn int_by_width<C: Core>(c: &mut C, like: C::V, single: i64, double: i64) -> C::V {
-    let value = if c.is_double(like) { double } else { single };
+    // Sign-extended, so that each value of 32 bits has one form.
+    let value = if c.is_double(like) { double } else { i64::from(single as i32) };
     c.int(like, value)
 }
 

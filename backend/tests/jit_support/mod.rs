@@ -9,6 +9,8 @@ use rustorch_ir::loops::verify::verify;
 use rustorch_ir::loops::*;
 use std::sync::OnceLock;
 
+pub mod widen;
+
 /// A kernel under construction, with no simplification whatever.
 pub struct Maker {
     pub kernel: Kernel,

@@ -33,6 +33,7 @@ pub(super) fn transform_f32(blocks: &mut [[f32; BLOCK]], mean: f32, std: f32) {
     }
 }
 
+#[inline(always)]
 fn transform_f32_fused(blocks: &mut [[f32; BLOCK]], mean: f32, std: f32) {
     for block in blocks {
         *block = normals(&mut Exact, block, mean, std);

@@ -85,20 +85,24 @@ macro_rules! in_place {
 in_place!(f32, fill_from_u32, unit_f32, transform_f32);
 in_place!(f64, fill_from_u64, unit_f64, transform_f64);
 
+/// Blocks that a half type passes through f32 at a time.
+const GROUP: usize = 32;
+
 macro_rules! through_f32 {
     ($($type:ty),*) => {$(
         impl NormalBlocks for $type {
             fn fill_blocks(generator: &mut Generator, out: &mut [Self], mean: f64, std: f64) {
-                let mut fill = |block: &mut [Self; BLOCK]| {
-                    let mut buffer = [0.0; BLOCK];
-                    generator.fill_from_u32(&mut buffer, unit_f32);
-                    transform_f32(std::slice::from_mut(&mut buffer), mean as f32, std as f32);
-                    *block = buffer.map(Self::from_f32);
+                let mut buffer = [[0.0; BLOCK]; GROUP];
+                let mut fill = |blocks: &mut [[Self; BLOCK]]| {
+                    let buffer = &mut buffer[..blocks.len()];
+                    generator.fill_from_u32(buffer.as_flattened_mut(), unit_f32);
+                    transform_f32(buffer, mean as f32, std as f32);
+                    blocks.iter_mut().zip(buffer).for_each(|(block, buffer)| *block = buffer.map(Self::from_f32));
                 };
                 let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-                blocks.iter_mut().for_each(&mut fill);
+                blocks.chunks_mut(GROUP).for_each(&mut fill);
                 if !rest.is_empty() && let Some(last) = out.last_chunk_mut::<BLOCK>() {
-                    fill(last);
+                    fill(std::slice::from_mut(last));
                 }
             }
         }

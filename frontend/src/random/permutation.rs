@@ -1,6 +1,6 @@
 //! `randperm`.
 
-use super::{Element, Generator, RandomError};
+use super::{CHUNK, Element, Generator, RandomError};
 
 /// From this length on torch draws 64 bits a step and shuffles inside out.
 const LONG: usize = u32::MAX as usize / 20;
@@ -20,9 +20,16 @@ impl Generator {
 
     fn shuffle_forward<T: Element>(&mut self, out: &mut [T]) {
         out.iter_mut().enumerate().for_each(|(index, x)| *x = T::from_i64(index as i64));
-        for index in 0..out.len().saturating_sub(1) {
-            let remaining = out.len() - index;
-            out.swap(index, index + self.next_u32() as usize % remaining);
+        // Shorter than LONG, so lengths fit u32, whose division is the cheaper one.
+        let mut words = [0; CHUNK];
+        let mut index = 0;
+        while index + 1 < out.len() {
+            let words = &mut words[..CHUNK.min(out.len() - 1 - index)];
+            self.engine.fill(words);
+            for word in words {
+                out.swap(index, index + (*word % (out.len() - index) as u32) as usize);
+                index += 1;
+            }
         }
     }
 

@@ -69,12 +69,48 @@ fn check_uniform<T: Real>(from: f64, to: f64) -> Result<(), RandomError> {
 
 /// `x * span + from` with one rounding, as torch's builds for FMA machines contract it. With `from == 0` the plain
 /// product is that already.
-#[inline]
+///
+/// Without an FMA instruction the sum is made in f64, where the product is exact. It is then rounded twice, which
+/// matters only if the first rounding ended half-way between two f32; then the C library's exact `fmaf` decides.
+#[inline(always)]
 fn affine_f32(x: f32, span: f32, from: f32) -> f32 {
+    const BELOW_F32: u64 = (1 << 29) - 1;
+    const TIE: u64 = 1 << 28;
+    if from == 0.0 {
+        return x * span;
+    }
+    let sum = f64::from(x) * f64::from(span) + f64::from(from);
+    let narrow = sum as f32;
+    let sure = sum.to_bits() & BELOW_F32 != TIE && narrow.is_normal();
+    if sure { narrow } else { x.mul_add(span, from) }
+}
+
+#[inline(always)]
+fn affine_f64(x: f64, span: f64, from: f64) -> f64 {
     if from == 0.0 { x * span } else { x.mul_add(span, from) }
 }
 
-#[inline]
-fn affine_f64(x: f64, span: f64, from: f64) -> f64 {
-    if from == 0.0 { x * span } else { x.mul_add(span, from) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_affine_map_rounds_once() {
+        let mut generator = Generator::with_seed(1);
+        for exponent in -149..127 {
+            let mut draw = || {
+                (generator.unit_f32() - 0.5) * 2f32.powi(exponent / 2) * 2f32.powi(exponent - exponent / 2)
+            };
+            let (span, from) = (draw(), draw());
+            for _ in 0..100 {
+                let x = generator.unit_f32();
+                assert_eq!(affine_f32(x, span, from), x.mul_add(span, from), "{x:e} {span:e} {from:e}");
+            }
+            // Spans of few bits often give exact ties.
+            for x in [0.5 - 2f32.powi(-24), 2f32.powi(-24), 3.0 * 2f32.powi(-24)] {
+                assert_eq!(affine_f32(x, 2.0, -1.0), x.mul_add(2.0, -1.0));
+                assert_eq!(affine_f32(x, 1.0, 1.0), x.mul_add(1.0, 1.0));
+            }
+        }
+    }
 }

@@ -303,4 +303,4 @@ fn survive_fork() {
 fn survive_fork() {}
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,17 @@
-//! What the host machine provides: its memory and processors.
+//! What the host machine provides: its memory and processors, and routines tuned for it.
 
+pub mod gemm;
 pub mod limits;
 pub mod pages;
+
+use crate::alloc::AllocError;
+use crate::threads::Interrupted;
+
+/// Why a host routine could not finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    Alloc(#[from] AllocError),
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}

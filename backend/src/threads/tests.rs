@@ -3,7 +3,7 @@ use std::sync::MutexGuard;
 use std::sync::atomic::AtomicU32;
 
 /// The thread count is process-wide: tests that set it take turns.
-fn with_threads(n: usize) -> MutexGuard<'static, ()> {
+pub(crate) fn with_threads(n: usize) -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     set_num_threads(n);

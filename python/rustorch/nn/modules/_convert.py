@@ -48,7 +48,7 @@ class Conversion:
     children: Callable[[], Any]
 
     def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:
-        """Replaces the data of every parameter, gradient and buffer by `fn` of it; the first two keep their identity."""
+        """Replaces the data of every parameter, gradient and buffer by `fn` of it; parameters and gradients stay."""
         if recurse:
             for child in self.children():
                 child._apply(fn)

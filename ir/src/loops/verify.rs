@@ -65,7 +65,7 @@ pub enum Problem {
     UnknownScalar(u16),
     #[error("the affine form is not sorted by value, or has a coefficient 0")]
     AffineForm,
-    #[error("the kernel has no parameter {}", .0)]
+    #[error("the kernel has no parameter {0}")]
     UnknownBuffer(Buf),
     #[error("{0} holds {1}, not {2}")]
     StoredType(Buf, DType, DType),
@@ -75,6 +75,8 @@ pub enum Problem {
     NotWritable(Buf),
     #[error("{0} is not scratch memory")]
     NotScratch(Buf),
+    #[error("an access of one lane is a unit access")]
+    ScalarAddress,
     #[error("a stride of 1 is a unit access")]
     StrideOne,
     #[error("no constant table is called `{0}`")]
@@ -276,7 +278,7 @@ impl Types<'_> {
 
     fn addr(&self, addr: Addr, lanes: u16) -> Check {
         if lanes == 1 && !matches!(addr, Addr::Unit(_)) {
-            return Err(Problem::ResultType(Ty::I64, "several lanes, for an index of several,".into()));
+            return Err(Problem::ScalarAddress);
         }
         match addr {
             Addr::Unit(v) => self.index(v),

@@ -153,8 +153,9 @@ pub enum CastOp {
     Bits,
 }
 
-/// How a loop's accumulators are combined across lanes; `Min` and `Max` carry NaN on (floats) and are
-/// signed (integers).
+/// How a loop's accumulators are combined across lanes. Of integers `Min` and `Max` are signed; of floats
+/// they carry NaN on: accumulator `a` and new value `b` give `select(or(lt(b, a), ne(b, b)), b, a)` for
+/// `Min` and `select(or(lt(a, b), ne(b, b)), b, a)` for `Max`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Combine {
     Add,
@@ -165,7 +166,8 @@ pub enum Combine {
     Or,
 }
 
-/// Where a load or store with several lanes finds them, in elements of the buffer.
+/// Where a load or store finds its lanes, in elements of the buffer. One lane is always [`Addr::Unit`]. A
+/// store writes its lanes in order: of those that fall on one element the last stays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Addr {
     /// Neighbours, starting at the scalar index.
@@ -190,7 +192,7 @@ pub enum Inst {
     Const(u64),
     /// A loop variable, a carried value or a loop's result: defined by its [`For`]; or `begin`/`end`.
     Defined,
-    /// Run-time scalar argument: the slot's low bits.
+    /// Run-time scalar argument: the slot's low bits (of a mask, the lowest).
     Scalar(u16),
     /// `offset + sum of coefficient * value`, I64 and scalar; terms sorted by value, coefficients not 0.
     Affine {
@@ -211,13 +213,15 @@ pub enum Inst {
         mem: DType,
         addr: Addr,
     },
-    /// A scalar in every lane.
+    /// A scalar in every one of several lanes.
     Splat(Val),
-    /// I64: lane `k` is `base + k * step`; `base` is scalar.
+    /// I64, several lanes: lane `k` is `base + k * step`; `base` is scalar.
     Ramp(Val, i64),
-    /// The lanes combined by halves: lane `k` with lane `k + lanes/2`, again until one is left.
+    /// Several lanes combined by halves: lane `k`, as the accumulator, with lane `k + lanes/2`, again until
+    /// one is left.
     ReduceLanes(Combine, Val),
-    /// Entry of the named constant table (see `scalar_math::TABLES`), cut to the lane's width.
+    /// Entry of the named constant table (see `scalar_math::TABLES`), cut to the lane's width. The index is
+    /// I32 or I64, whatever the result's type, and in range.
     Table(&'static str, Val),
 }
 
@@ -232,15 +236,16 @@ pub enum Stmt {
         addr: Addr,
         value: Val,
     },
-    /// Leaves the kernel with `code` unless the scalar mask holds; `detail` (I64) goes to the first word
-    /// of the failure record at the start of the scratch memory.
+    /// Leaves the kernel with `code`, which is not 0, unless the scalar mask holds; `detail` (I64) goes to
+    /// the first word of the failure record at the start of the scratch memory.
     Check {
         ok: Val,
         code: i32,
         detail: Val,
     },
     /// `scratch[dst..dst + n] = routine(scratch[src..src + n])`, a host vector routine when there is one.
-    /// Both are scratch parameters, `count` is an I64 scalar; `routine` is a scalar function by name.
+    /// All are scratch parameters of one type, F32 or F64, and `dst` may be a source; `count` is an I64
+    /// scalar; `routine` is a scalar function by name.
     Strip {
         routine: &'static str,
         src: SmallVec<[Buf; 2]>,
@@ -280,7 +285,7 @@ pub enum Role {
     Out,
     /// Read and written.
     InOut,
-    /// Private to a thread: this many elements.
+    /// Private to a thread: this many elements, undefined when a call begins.
     Scratch(usize),
 }
 

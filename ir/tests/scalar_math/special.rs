@@ -208,3 +208,60 @@ fn powers() {
         }
     }
 }
+
+#[test]
+fn gamma_functions() {
+    check(
+        "lgamma",
+        sm::lgamma,
+        &[
+            (1.0, 0.0),
+            (2.0, 0.0),
+            (0.0, INF),
+            (-0.0, INF),
+            (-1.0, INF),
+            (-3.0, INF),
+            (INF, INF),
+            (-INF, INF),
+            (NAN, NAN),
+        ],
+    );
+    check(
+        "digamma",
+        sm::digamma,
+        &[(0.0, -INF), (-0.0, INF), (-1.0, NAN), (-7.0, NAN), (INF, INF), (NAN, NAN), (-INF, NAN)],
+    );
+    check(
+        "erfinv",
+        sm::erfinv,
+        &[(1.0, INF), (-1.0, -INF), (1.5, NAN), (NAN, NAN), (0.0, 0.0), (-0.0, -0.0)],
+    );
+    check("i0", sm::i0, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, INF), (NAN, NAN)]);
+    check("trigamma", |c, x| sm::polygamma(c, 1, x), &[(0.0, INF), (-1.0, INF), (INF, 0.0), (NAN, NAN)]);
+    let zeta = |s: f64, q: f64| sm::zeta(&mut Plain, s.into(), q.into()).f64();
+    assert_eq!(zeta(1.0, 2.0), INF);
+    assert!(zeta(0.5, 2.0).is_nan() && zeta(2.5, -0.5).is_nan() && zeta(NAN, 1.0).is_nan());
+    assert_eq!(zeta(2.0, -1.0), INF);
+}
+
+/// The known answers of the Random123 distribution.
+#[test]
+fn philox() {
+    let answers: [([u32; 4], [u32; 2], [u32; 4]); 3] = [
+        ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+        ([u32::MAX; 4], [u32::MAX; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
+        (
+            [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+            [0xa409_3822, 0x299f_31d0],
+            [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+        ),
+    ];
+    for (counter, key, want) in answers {
+        let got = sm::philox4x32(&mut Plain, counter.map(Bits::Single), key.map(Bits::Single));
+        assert_eq!(got, want.map(Bits::Single));
+    }
+    let uniform = |bits: u32| sm::uniform_f32(&mut Plain, Bits::Single(bits)).f32();
+    assert_eq!((uniform(0), uniform(1 << 31), uniform(u32::MAX)), (0.0, 0.5, 1.0f32.next_down()));
+    let uniform = |bits: u64| sm::uniform_f64(&mut Plain, Bits::Double(bits)).f64();
+    assert_eq!((uniform(0), uniform(1 << 63), uniform(u64::MAX)), (0.0, 0.5, 1.0f64.next_down()));
+}

@@ -7,27 +7,35 @@
 //! Coefficients are minimax fits (Remez exchange, the leading ones rounded first and the others
 //! refitted), given as f64 literals that are exact in the width they are for.
 
+mod bessel;
 mod core;
+mod erfinv;
 mod error_function;
 mod exp;
 mod float_parts;
+mod gamma;
 pub mod half;
 mod hyperbolic;
 mod inverse_trig;
 mod log;
 mod power;
+mod random;
 mod remainder;
 mod trig;
 mod trig_reduce;
 
+pub use self::bessel::i0;
 pub use self::core::Core;
+pub use self::erfinv::erfinv;
 pub use self::error_function::{erf, erfc};
 pub use self::exp::{exp, exp2, expm1, sigmoid};
 pub use self::float_parts::{frexp_exponent, frexp_mantissa, hypot, ldexp, nextafter};
+pub use self::gamma::{digamma, lgamma, polygamma, zeta};
 pub use self::hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use self::inverse_trig::{acos, asin, atan, atan2};
 pub use self::log::{log, log1p, log2, log10};
 pub use self::power::pow;
+pub use self::random::{philox4x32, uniform_f32, uniform_f64};
 pub use self::remainder::{fmod, remainder};
 pub use self::trig::{cos, sin, tan};
 

@@ -91,6 +91,12 @@ fn half_turn<C: Core>(c: &mut C, quadrant: C::V) -> C::V {
     c.ishl(bit, top)
 }
 
+/// Sine and cosine of `r` within ±π/4.
+pub(super) fn sin_cos_reduced<C: Core>(c: &mut C, r: C::V) -> (C::V, C::V) {
+    let z = c.fmul(r, r);
+    (sin_polynomial(c, r, z), cos_polynomial(c, z))
+}
+
 fn finish_sin<C: Core>(c: &mut C, reduced: Reduced<C::V>, x: C::V) -> C::V {
     let Reduced { r, quadrant, .. } = reduced;
     let z = c.fmul(r, r);

@@ -1,1 +1,25 @@
-//! placeholder
+//! PyTorch's semantics over the compiler, without Python.
+//!
+//! - [`tensor`], [`storage`], [`view`]: handles on shared, versioned values; functionalised mutation.
+//! - [`record`], [`gradient`]: what an operation leaves behind: data nodes and gradient nodes.
+//! - [`autograd`]: one backward sweep over the gradient nodes.
+//! - [`realize`], [`extract`], [`engine`]: from recorded nodes to a graph, a cached plan, bytes.
+//! - [`random`]: torch's random numbers.
+
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod grad_mode;
+pub mod gradient;
+pub mod random;
+mod realize;
+pub mod record;
+pub mod stats;
+pub mod storage;
+pub mod tensor;
+pub mod view;
+
+pub use error::{Error, Result};
+pub use record::Recorded;
+pub use tensor::Tensor;
+pub use view::{Geometry, ViewOp};

@@ -1,0 +1,465 @@
+//! Tensors: handles on a view of a shared storage.
+
+mod gradient;
+mod write;
+
+use crate::error::{Result, runtime};
+use crate::grad_mode::{self, ModeGuard};
+use crate::gradient::{GradSlot, Kind as GradKind, Scope};
+use crate::record::{Recorded, lock};
+use crate::storage::{Family, Storage, Version};
+use crate::view::{Chain, Geometry, Step, Steps, ViewOp, strided};
+use rustorch_backend::buffer::Buffer;
+use rustorch_ir::graph::Type;
+use rustorch_ir::op::{Op, Reshape};
+use rustorch_ir::{DType, Shape, Strides};
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+pub use write::{Overlap, overlap};
+
+/// A tensor as users hold it. Cloning gives another handle on the same tensor.
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+struct Inner {
+    body: Mutex<Body>,
+}
+
+/// How a view came to be: decides who may write through it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Creation {
+    /// No view.
+    Base,
+    View,
+    NoGrad,
+    Inference,
+    /// One of several views that one function returned.
+    Multiple {
+        index: u8,
+    },
+    InFunction,
+}
+
+#[derive(Clone)]
+pub(crate) struct Body {
+    storage: Arc<Storage>,
+    family: Family,
+    /// From the family's root to this tensor.
+    chain: Chain,
+    geometry: Geometry,
+    dtype: DType,
+    version: Version,
+    creation: Creation,
+    inference: bool,
+    /// A leaf that wants its gradient.
+    requires_grad: bool,
+    slot: Option<Arc<GradSlot>>,
+    /// The value at a stamp of the storage.
+    cache: Option<(u64, Recorded)>,
+}
+
+impl Body {
+    fn of_storage(storage: Arc<Storage>, geometry: Geometry, dtype: DType, chain: Chain) -> Body {
+        Body {
+            storage,
+            family: Family::Whole,
+            chain,
+            geometry,
+            dtype,
+            version: Version::OfStorage,
+            creation: Creation::Base,
+            inference: grad_mode::is_inference_mode(),
+            requires_grad: false,
+            slot: None,
+            cache: None,
+        }
+    }
+
+    /// Whether the tensor is a path for gradients.
+    fn tracks(&self) -> bool {
+        self.requires_grad
+            || (!matches!(self.creation, Creation::NoGrad | Creation::Inference)
+                && self.family.history(&self.storage).is_some())
+    }
+
+    /// The whole way from the storage.
+    fn full_chain(&self) -> Chain {
+        let mut chain = self.family.prefix();
+        chain.extend(self.chain.steps().iter().cloned());
+        chain
+    }
+
+    /// The current value; `name` names the function of the views on the way.
+    fn read(&mut self, name: Option<&'static str>) -> Result<Recorded> {
+        let stamp = self.storage.stamp();
+        let external = self.storage.is_external();
+        if let Some((at, value)) = &self.cache
+            && *at == stamp
+            && !external
+        {
+            return Ok(value.clone());
+        }
+        let tracks = self.tracks();
+        let value = if external {
+            self.read_external(tracks)?
+        } else if tracks {
+            let root = self.family.read(&self.storage)?;
+            self.follow(&root, name)?
+        } else {
+            self.full_chain().apply(&self.storage.value())?
+        };
+        if !external {
+            self.cache = Some((stamp, value.clone()));
+        }
+        Ok(value)
+    }
+
+    fn follow(&self, root: &Recorded, name: Option<&'static str>) -> Result<Recorded> {
+        let _mode = ModeGuard::grad(true);
+        let _scope = name.map(|name| Scope::replace(Some(name)));
+        self.chain.apply(root)
+    }
+
+    /// A copy, made now, of what an array outside may change later: of the view alone, or of the family's root
+    /// where gradients have to pass.
+    fn read_external(&self, tracks: bool) -> Result<Recorded> {
+        let value = self.storage.value();
+        if !tracks || self.chain.is_empty() {
+            let copy = crate::realize::copy_now(&self.full_chain().apply(&value)?)?;
+            return Ok(match self.family.history(&self.storage).filter(|_| tracks) {
+                Some((grad, port)) => copy.with_grad(grad, port),
+                None => copy,
+            });
+        }
+        let root = crate::realize::copy_now(&self.family.prefix().apply(&value)?)?;
+        let root = match self.family.history(&self.storage) {
+            Some((grad, port)) => root.with_grad(grad, port),
+            None => root,
+        };
+        self.follow(&root, None)
+    }
+}
+
+/// The view function that torch names where it rebuilds a view after a write.
+const REBUILT_VIEW: &str = "AsStridedBackward0";
+
+impl Tensor {
+    fn new(body: Body) -> Tensor {
+        Tensor(Arc::new(Inner { body: Mutex::new(body) }))
+    }
+
+    pub(crate) fn body(&self) -> MutexGuard<'_, Body> {
+        lock(&self.0.body)
+    }
+
+    /// A tensor with a storage of its own, in row-major order.
+    pub fn from_value(value: Recorded) -> Result<Tensor> {
+        let value = own_gradient(value)?;
+        let geometry = Geometry::contiguous(value.shape());
+        Tensor::with_value(value.clone(), value, geometry, Chain::default())
+    }
+
+    /// A tensor with a storage of its own whose axes lie in memory in this order, outermost first.
+    pub fn from_value_in_order(value: Recorded, order: &[usize]) -> Result<Tensor> {
+        if order.iter().copied().eq(0..value.rank()) {
+            return Tensor::from_value(value);
+        }
+        let value = own_gradient(value)?;
+        let root = value.permute(order)?;
+        let mut inverse: SmallVec<[usize; 8]> = SmallVec::from_elem(0, order.len());
+        order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+        let geometry = Geometry::contiguous(root.shape()).permute(&inverse);
+        let mut chain = Chain::default();
+        chain.extend([Step::Permute(inverse.iter().map(|&a| a as u8).collect())]);
+        Tensor::with_value(root, value, geometry, chain)
+    }
+
+    fn with_value(root: Recorded, value: Recorded, geometry: Geometry, chain: Chain) -> Result<Tensor> {
+        crate::realize::recorded(&value)?;
+        let dtype = value.dtype();
+        let history = root.grad_node().map(|(grad, port)| (grad.clone(), port));
+        let storage = Storage::new(root.detach(), history);
+        crate::realize::register(&storage);
+        let mut body = Body::of_storage(storage, geometry, dtype, chain);
+        body.cache = Some((body.storage.stamp(), value));
+        Ok(Tensor::new(body))
+    }
+
+    /// A realised tensor in row-major order.
+    pub fn from_buffer(buffer: Buffer, ty: Type) -> Result<Tensor> {
+        Tensor::from_value(Recorded::from_buffer(buffer, ty)?)
+    }
+
+    /// A tensor that shares `buffer`, with these strides. Element 0 lies `offset` elements into it.
+    pub fn from_strided(buffer: Buffer, ty: Type, strides: Strides, offset: i64) -> Result<Tensor> {
+        let numel = buffer.len() / ty.dtype.size();
+        let whole = Recorded::from_buffer(buffer, Type::new(ty.dtype, Shape::from_sizes(&[numel])))?;
+        let base = Tensor::from_value(whole)?;
+        let (sizes, dtype) = (ty.shape, ty.dtype);
+        let geometry = Geometry { sizes, strides, offset };
+        check_bounds(&geometry, numel, dtype)?;
+        let mut body = base.body().clone();
+        let mut chain = Chain::default();
+        chain.extend(strided(&Shape::from_sizes(&[numel]), &geometry));
+        body.geometry = geometry;
+        body.chain = chain;
+        body.cache = None;
+        Ok(Tensor::new(body))
+    }
+
+    /// The current value, in the tensor's own shape.
+    pub fn read(&self) -> Result<Recorded> {
+        self.body().read(Some(REBUILT_VIEW))
+    }
+
+    /// Another tensor on the same storage.
+    pub fn view(&self, op: ViewOp) -> Result<Tensor> {
+        let mut from = self.body();
+        let viewed = op.on(&from.geometry)?;
+        let (family, chain) = match viewed.steps {
+            Steps::After(steps) => {
+                let mut chain = from.chain.clone();
+                chain.extend(steps);
+                (from.family.clone(), chain)
+            }
+            Steps::OfStorage => from.strided_view(&viewed.geometry)?,
+        };
+        let mut body = from.clone();
+        // The view keeps the way from its base alive on the tape, so its function has the name of this operation.
+        if from.tracks() && grad_mode::is_grad_enabled() {
+            from.read(Some(REBUILT_VIEW))?;
+        }
+        drop(from);
+        body.creation = match body.creation {
+            _ if grad_mode::is_inference_mode() => Creation::Inference,
+            _ if !grad_mode::is_grad_enabled() => Creation::NoGrad,
+            Creation::Base => Creation::View,
+            before => before,
+        };
+        body.family = family;
+        body.chain = chain;
+        body.geometry = viewed.geometry;
+        body.requires_grad = false;
+        body.slot = None;
+        body.cache = None;
+        if body.tracks() {
+            body.read(None)?;
+        }
+        Ok(Tensor::new(body))
+    }
+
+    /// The views that one function returns together: torch forbids to write through them where gradients flow.
+    pub fn views(&self, ops: impl IntoIterator<Item = ViewOp>) -> Result<Vec<Tensor>> {
+        let mut out = Vec::new();
+        for (index, op) in ops.into_iter().enumerate() {
+            let view = self.view(op)?;
+            let mut body = view.body();
+            if matches!(body.creation, Creation::Base | Creation::View) {
+                body.creation = Creation::Multiple { index: index.min(u8::MAX as usize) as u8 };
+            }
+            drop(body);
+            out.push(view);
+        }
+        Ok(out)
+    }
+
+    /// torch's `view` where it is possible, else `None`: `reshape` copies then.
+    pub fn can_view(&self, sizes: &Shape) -> bool {
+        let body = self.body();
+        sizes.checked_numel() == Some(body.geometry.numel())
+            && body.geometry.reshaped_strides(sizes).is_some()
+    }
+
+    pub fn geometry(&self) -> Geometry {
+        self.body().geometry.clone()
+    }
+
+    pub fn sizes(&self) -> Shape {
+        self.body().geometry.sizes.clone()
+    }
+
+    pub fn strides(&self) -> Strides {
+        self.body().geometry.strides.clone()
+    }
+
+    pub fn storage_offset(&self) -> i64 {
+        self.body().geometry.offset
+    }
+
+    pub fn dtype(&self) -> DType {
+        self.body().dtype
+    }
+
+    pub fn ty(&self) -> Type {
+        let body = self.body();
+        Type::new(body.dtype, body.geometry.sizes.clone())
+    }
+
+    pub fn numel(&self) -> usize {
+        self.body().geometry.numel()
+    }
+
+    pub fn dim(&self) -> usize {
+        self.body().geometry.rank()
+    }
+
+    pub fn is_contiguous(&self) -> bool {
+        self.body().geometry.is_contiguous()
+    }
+
+    /// Whether this is a view of another tensor (or was made by one).
+    pub fn is_view(&self) -> bool {
+        self.body().creation != Creation::Base
+    }
+
+    pub fn is_inference(&self) -> bool {
+        self.body().inference
+    }
+
+    /// How often the tensor or an alias was written.
+    pub fn version(&self) -> Result<u64> {
+        let body = self.body();
+        if body.inference {
+            return runtime("Inference tensors do not track version counter.");
+        }
+        Ok(body.version.current(&body.storage))
+    }
+
+    pub fn storage(&self) -> Arc<Storage> {
+        self.body().storage.clone()
+    }
+
+    pub fn shares_storage(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.storage(), &other.storage())
+    }
+
+    /// Whether both are handles on one tensor.
+    pub fn is_same(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// An identity for maps from tensors, valid as long as a handle lives.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    pub fn downgrade(&self) -> WeakTensor {
+        WeakTensor(Arc::downgrade(&self.0))
+    }
+}
+
+/// A handle that does not keep its tensor.
+#[derive(Clone)]
+pub struct WeakTensor(Weak<Inner>);
+
+impl WeakTensor {
+    pub fn upgrade(&self) -> Option<Tensor> {
+        self.0.upgrade().map(Tensor)
+    }
+}
+
+impl Body {
+    /// Family and chain of a view that is given by its place in the storage.
+    fn strided_view(&self, at: &Geometry) -> Result<(Family, Chain)> {
+        let whole = self.storage.ty();
+        check_bounds(at, whole.shape.numel(), whole.dtype)?;
+        let mut chain = Chain::default();
+        chain.extend(strided(&whole.shape, at));
+        if self.family.prefix().is_empty() {
+            return Ok((self.family.clone(), chain));
+        }
+        // The family's root is a part of the storage; gradients pass only if the view lies within it.
+        let root = self.root_geometry();
+        let inside = match (at.extent(), root.extent()) {
+            (Some((a, b)), Some((low, high))) => low <= a && b <= high,
+            (None, _) => true,
+            _ => false,
+        };
+        if inside && root.is_contiguous() {
+            let at = Geometry { offset: (at.offset - root.offset).max(0), ..at.clone() };
+            let mut chain = Chain::default();
+            chain.extend(strided(&root.sizes, &at));
+            return Ok((self.family.clone(), chain));
+        }
+        if self.tracks() {
+            return runtime(
+                "as_strided: the result reaches beyond the elements of a tensor that requires grad; \
+                 use .detach() or .contiguous() first",
+            );
+        }
+        Ok((Family::new(chain, None), Chain::default()))
+    }
+
+    /// Where the family's root lies in the storage: the view that its steps make of the storage's own geometry.
+    fn root_geometry(&self) -> Geometry {
+        let mut at = Geometry::contiguous(&self.storage.shape());
+        for step in self.family.prefix().steps() {
+            at = match step {
+                Step::Reshape { to, .. } => {
+                    let strides = at.reshaped_strides(to).unwrap_or_else(|| to.contiguous_strides());
+                    Geometry { sizes: to.clone(), strides, offset: at.offset }
+                }
+                Step::Permute(axes) => {
+                    at.permute(&axes.iter().map(|&a| a as usize).collect::<SmallVec<[usize; 8]>>())
+                }
+                Step::Slice(spans) => at.slice(spans),
+                Step::Expand { to, .. } => at.expand(to).unwrap_or(at),
+                Step::Pick { at: picked, .. } => picked.clone(),
+            };
+        }
+        at
+    }
+}
+
+/// torch's refusal of views that reach behind the end of their storage.
+fn check_bounds(at: &Geometry, numel: usize, dtype: DType) -> Result<()> {
+    crate::record::check_extent(&at.sizes, dtype)?;
+    match at.extent() {
+        Some((low, high)) if low < 0 || high > numel as i64 => runtime(format!(
+            "setStorage: sizes {}, strides {:?}, storage offset {}, and itemsize {} requiring a storage size of {} \
+             are out of bounds for storage of size {}",
+            at.sizes,
+            at.strides.as_slice(),
+            at.offset,
+            dtype.size(),
+            (high as i128) * dtype.size() as i128,
+            numel * dtype.size()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The value with a gradient node that no other tensor has: a tensor of its own is no leaf, and its hooks are
+/// its own.
+fn own_gradient(value: Recorded) -> Result<Recorded> {
+    let Some((grad, port)) = value.grad_node() else { return Ok(value) };
+    if !matches!(grad.kind(), GradKind::Leaf(_)) && grad.adopt(port) {
+        return Ok(value);
+    }
+    let same = Op::Reshape(Reshape { shape: value.shape().clone() });
+    let alias = Recorded::apply(same, &[&value])?;
+    if let Some((grad, port)) = alias.grad_node() {
+        grad.adopt(port);
+    }
+    Ok(alias)
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = self.body();
+        write!(
+            f,
+            "Tensor({} {} strides={:?})",
+            body.dtype,
+            body.geometry.sizes,
+            body.geometry.strides.as_slice()
+        )
+    }
+}
+
+fn fresh_version() -> Version {
+    Version::Own(Arc::new(AtomicU64::new(0)))
+}

@@ -1,0 +1,239 @@
+//! Views as operations on values, forward and backward.
+
+use super::Geometry;
+use crate::error::Result;
+use crate::record::Recorded;
+use rustorch_ir::loops::Combine;
+use rustorch_ir::op::{Axes, Picks, Scalar, Span};
+use rustorch_ir::{DType, Literal, Shape};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// One operation of a view.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    Reshape {
+        from: Shape,
+        to: Shape,
+    },
+    Permute(Axes),
+    Slice(SmallVec<[Span; 4]>),
+    /// Axes of extent 1 repeated; equal rank.
+    Expand {
+        from: Shape,
+        to: Shape,
+    },
+    /// The elements that `at` names of the value in row-major order.
+    Pick {
+        from: Shape,
+        at: Geometry,
+    },
+}
+
+impl Step {
+    pub fn apply(&self, value: &Recorded) -> Result<Recorded> {
+        match self {
+            Step::Reshape { to, .. } => value.reshape(to),
+            Step::Permute(axes) => value.permute(&wide(axes)),
+            Step::Slice(spans) => value.slice(spans),
+            Step::Expand { to, .. } => value.expand(to),
+            Step::Pick { at, .. } => value.flatten()?.gather(&places(at)?, picks(at)),
+        }
+    }
+
+    /// `base` with what this step reads of it replaced by `new`.
+    fn put(&self, base: &Recorded, new: &Recorded) -> Result<Recorded> {
+        match self {
+            Step::Reshape { from, .. } => new.reshape(from),
+            Step::Permute(axes) => {
+                let mut inverse: SmallVec<[usize; 8]> = SmallVec::from_elem(0, axes.len());
+                axes.iter().enumerate().for_each(|(to, &from)| inverse[from as usize] = to);
+                new.permute(&inverse)
+            }
+            Step::Slice(spans) => base.update(spans, new),
+            // Repeated elements: each place takes the first of the values that go there.
+            Step::Expand { from, to } if to.iter().all(|d| d.get() > 0) => {
+                let spans: SmallVec<[Span; 4]> = from.iter().map(|d| Span::all(d.get())).collect();
+                new.slice(&spans)
+            }
+            Step::Expand { .. } => Ok(base.clone()),
+            Step::Pick { from, at } => {
+                base.flatten()?.scatter(&places(at)?, new, picks(at), None::<Combine>)?.reshape(from)
+            }
+        }
+    }
+
+    fn is_identity(&self) -> bool {
+        match self {
+            Step::Reshape { from, to } | Step::Expand { from, to } => from == to,
+            Step::Permute(axes) => axes.iter().copied().eq(0..axes.len() as u8),
+            Step::Slice(_) | Step::Pick { .. } => false,
+        }
+    }
+
+    /// This step and then `next`, as one.
+    fn then(&self, next: &Step) -> Option<Step> {
+        match (self, next) {
+            (Step::Reshape { from, .. }, Step::Reshape { to, .. }) => {
+                Some(Step::Reshape { from: from.clone(), to: to.clone() })
+            }
+            (Step::Expand { from, .. }, Step::Expand { to, .. }) => {
+                Some(Step::Expand { from: from.clone(), to: to.clone() })
+            }
+            (Step::Permute(first), Step::Permute(second)) => {
+                Some(Step::Permute(second.iter().map(|&a| first[a as usize]).collect()))
+            }
+            (Step::Slice(outer), Step::Slice(inner)) => {
+                let compose = |(a, b): (&Span, &Span)| Span {
+                    start: if b.size == 0 { 0 } else { a.start + a.step * b.start },
+                    step: if b.size <= 1 { 1 } else { a.step * b.step },
+                    size: b.size,
+                };
+                Some(Step::Slice(outer.iter().zip(inner).map(compose).collect()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn wide(axes: &[u8]) -> SmallVec<[usize; 8]> {
+    axes.iter().map(|&a| a as usize).collect()
+}
+
+fn picks(at: &Geometry) -> Picks {
+    Picks { axis: 0, data: Axes::new(), index: (0..at.rank() as u8).collect() }
+}
+
+/// The places of the elements, as an index tensor.
+fn places(at: &Geometry) -> Result<Recorded> {
+    let int = |v: i64| Recorded::constant(Literal::from_i64(DType::I64, v));
+    let mut sum = int(at.offset).broadcast_to(&at.sizes)?;
+    for (axis, (&size, &stride)) in at.sizes.iter().zip(&at.strides).enumerate() {
+        let shape: Shape = (0..at.rank()).map(|i| if i == axis { size } else { 1.into() }).collect();
+        let along = Recorded::iota(size.get())?.map2(Scalar::Mul, &int(stride))?.reshape(&shape)?;
+        sum = sum.add(&along)?;
+    }
+    Ok(sum)
+}
+
+/// The steps from a row-major value of shape `from` to the view `at` of it: slices of a reshape where the
+/// strides nest, single picked elements where they do not.
+pub(crate) fn strided(from: &Shape, at: &Geometry) -> SmallVec<[Step; 2]> {
+    nested(from, at)
+        .unwrap_or_else(|| SmallVec::from_iter([Step::Pick { from: from.clone(), at: at.clone() }]))
+}
+
+fn nested(from: &Shape, at: &Geometry) -> Option<SmallVec<[Step; 2]>> {
+    let numel = from.numel() as i64;
+    if at.numel() == 0 {
+        let flat = Shape::from_sizes(&[numel as usize]);
+        let none = Shape::from_sizes(&[0]);
+        return Some(SmallVec::from_iter([
+            Step::Reshape { from: from.clone(), to: flat },
+            Step::Slice(SmallVec::from_iter([Span { start: 0, step: 1, size: 0 }])),
+            Step::Reshape { from: none, to: at.sizes.clone() },
+        ]));
+    }
+    let mut axes: SmallVec<[usize; 8]> =
+        (0..at.rank()).filter(|&i| at.sizes[i].get() > 1 && at.strides[i] != 0).collect();
+    axes.sort_by_key(|&i| -at.strides[i]);
+    // Each stride divides the one before: the storage in row-major order is a tensor with these extents.
+    let mut extents = Vec::with_capacity(axes.len() + 1);
+    let mut before = numel;
+    for &axis in &axes {
+        let stride = at.strides[axis];
+        if stride < 0 || before % stride != 0 {
+            return None;
+        }
+        extents.push(before / stride);
+        before = stride;
+    }
+    extents.push(before);
+    let mut spans: SmallVec<[Span; 4]> = SmallVec::new();
+    let mut rest = at.offset;
+    for (&axis, &extent) in axes.iter().zip(&extents) {
+        let (start, size) = (rest / at.strides[axis], at.sizes[axis].get() as i64);
+        if start + size > extent {
+            return None;
+        }
+        rest %= at.strides[axis];
+        spans.push(Span { start, step: 1, size: size as u64 });
+    }
+    spans.push(Span { start: rest, step: 1, size: 1 });
+    if rest >= before {
+        return None;
+    }
+    let whole: Shape = extents.iter().map(|&e| e as usize).collect();
+    let cut: Shape = spans.iter().map(|s| s.size as usize).collect();
+    let sorted: Shape = axes.iter().map(|&i| at.sizes[i]).collect();
+    let mut order: SmallVec<[(usize, u8); 8]> = axes.iter().enumerate().map(|(k, &i)| (i, k as u8)).collect();
+    order.sort_unstable();
+    let permutation: Axes = order.iter().map(|&(_, k)| k).collect();
+    let permuted: Shape = order.iter().map(|&(i, _)| at.sizes[i]).collect();
+    let single: Shape =
+        (0..at.rank()).map(|i| if axes.contains(&i) { at.sizes[i] } else { 1.into() }).collect();
+    let mut chain = Chain::default();
+    chain.extend([
+        Step::Reshape { from: from.clone(), to: whole },
+        Step::Slice(spans),
+        Step::Reshape { from: cut, to: sorted },
+        Step::Permute(permutation),
+        Step::Reshape { from: permuted, to: single.clone() },
+        Step::Expand { from: single, to: at.sizes.clone() },
+    ]);
+    Some(chain.steps().iter().cloned().collect())
+}
+
+/// Steps one after the other; neighbours that are one step are merged.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Chain(Option<Arc<Vec<Step>>>);
+
+impl Chain {
+    pub fn steps(&self) -> &[Step] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps().is_empty()
+    }
+
+    pub fn extend(&mut self, steps: impl IntoIterator<Item = Step>) {
+        let mut all = self.steps().to_vec();
+        for step in steps {
+            let step = match all.last().and_then(|last| last.then(&step)) {
+                Some(merged) => {
+                    all.pop();
+                    merged
+                }
+                None => step,
+            };
+            if !step.is_identity() {
+                all.push(step);
+            }
+        }
+        self.0 = (!all.is_empty()).then(|| Arc::new(all));
+    }
+
+    pub fn apply(&self, base: &Recorded) -> Result<Recorded> {
+        let mut value = base.clone();
+        for step in self.steps() {
+            value = step.apply(&value)?;
+        }
+        Ok(value)
+    }
+
+    /// `base` with the view replaced by `new`, which has the view's shape and dtype.
+    pub fn put(&self, base: &Recorded, new: &Recorded) -> Result<Recorded> {
+        let Some((_, inner)) = self.steps().split_last() else { return Ok(new.clone()) };
+        let mut bases = vec![base.clone()];
+        for (step, i) in inner.iter().zip(0..) {
+            let next = step.apply(&bases[i])?;
+            bases.push(next);
+        }
+        let mut value = new.clone();
+        for (step, base) in self.steps().iter().zip(&bases).rev() {
+            value = step.put(base, &value)?;
+        }
+        Ok(value)
+    }
+}

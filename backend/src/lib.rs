@@ -4,9 +4,11 @@
 
 pub mod alloc;
 pub mod buffer;
+pub mod cache;
 pub mod cranelift;
 pub mod error;
 pub mod host;
+pub mod run;
 pub mod target;
 pub mod threads;
 pub mod walk;

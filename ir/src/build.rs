@@ -102,8 +102,11 @@ impl dyn Build + '_ {
 
     /// The inverse of dropping `axes`: puts axes of extent 1 where they were and repeats to `shape`.
     pub fn expand_axes(&mut self, v: Value, axes: &[u8], shape: &Shape) -> Value {
-        let kept: Shape =
-            shape.iter().enumerate().map(|(i, &d)| if axes.contains(&(i as u8)) { 1.into() } else { d }).collect();
+        let kept: Shape = shape
+            .iter()
+            .enumerate()
+            .map(|(i, &d)| if axes.contains(&(i as u8)) { 1.into() } else { d })
+            .collect();
         let v = self.reshape(v, &kept);
         self.expand(v, shape)
     }

@@ -107,7 +107,9 @@ impl Build for Graph {
         (&op, inputs).hash(&mut hasher);
         let key = hasher.finish();
         if let Some(found) = self.interned.get(&key).and_then(|ids| {
-            ids.iter().copied().find(|&id| self.nodes[id].op == op && self.nodes[id].inputs.as_slice() == inputs)
+            ids.iter()
+                .copied()
+                .find(|&id| self.nodes[id].op == op && self.nodes[id].inputs.as_slice() == inputs)
         }) {
             return Ok(found);
         }

@@ -1,1 +1,21 @@
-//! placeholder
+//! The passes of rustorch: from the graph of a compile unit to a plan.
+//!
+//! [`compile::compile`] runs them in order: [`rewrite`] applies named rules, [`fuse`] decides which
+//! values get buffers and which kernels compute them, [`lower`] turns each kernel's values into loops by
+//! pulling, [`schedule`] puts loops into lanes, [`memory`] places temporaries. No pass asks which op a
+//! node is; ops answer for themselves.
+
+#![forbid(unsafe_code)]
+
+pub mod compile;
+pub mod fuse;
+pub mod lower;
+pub mod memory;
+pub mod product;
+pub mod rewrite;
+pub mod schedule;
+mod shape_loops;
+mod trace;
+pub mod tree;
+
+pub use compile::{CompileError, Compiled, Request, compile};

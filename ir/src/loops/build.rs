@@ -205,6 +205,11 @@ impl LoopBuilder {
         self.append(Inst::Defined, ty, depth)
     }
 
+    /// A value that nothing computes, for analyses: it is visible wherever code is emitted.
+    pub fn opaque(&mut self, ty: Ty) -> Val {
+        self.append(Inst::Defined, ty, 0)
+    }
+
     fn append(&mut self, inst: Inst, ty: Ty, depth: usize) -> Val {
         let v = Val(self.insts.len() as u32);
         self.insts.push((inst, ty));
@@ -426,6 +431,7 @@ impl LoopBuilder {
             }
         }
         merged.retain(|t| t.1 != 0);
+        self.rejoin(&mut merged);
         if merged.is_empty() {
             return self.index(total);
         }
@@ -436,6 +442,38 @@ impl LoopBuilder {
         let v = self.emit(Inst::Affine { terms: merged, offset: total }, Ty::I64);
         self.ranges[v.0 as usize] = range;
         v
+    }
+
+    /// Replaces `(a / n) * (c * n) + (a % n) * c` by `a * c`.
+    fn rejoin(&self, terms: &mut SmallVec<[(Val, i64); 4]>) {
+        let divided = |v: Val, want: BinOp| match self.inst(v) {
+            Inst::Bin(op, a, n) if *op == want => self.known(*n).map(|n| (*a, n as i64)),
+            _ => None,
+        };
+        let mut at = 0;
+        while at < terms.len() {
+            let (r, c) = terms[at];
+            at += 1;
+            let Some((a, n)) = divided(r, BinOp::Rem) else { continue };
+            let partner =
+                terms.iter().position(|&(q, k)| divided(q, BinOp::Div) == Some((a, n)) && k == c * n);
+            let Some(partner) = partner else { continue };
+            let (i, j) = (partner.min(at - 1), partner.max(at - 1));
+            terms.remove(j);
+            terms.remove(i);
+            let (whole, _) = self.terms(a);
+            if whole.len() != 1 || whole[0] != (a, 1) {
+                // A sum was divided: its terms take its place.
+                let (inner, offset) = self.terms(a);
+                debug_assert_eq!(offset, 0, "sums are divided without their offset");
+                for (v, k) in inner {
+                    merge_term(terms, v, k * c);
+                }
+            } else {
+                merge_term(terms, a, c);
+            }
+            at = 0;
+        }
     }
 
     fn range_of_sum(&self, terms: &[(Val, i64)], offset: i64) -> Option<(i64, i64)> {
@@ -492,6 +530,19 @@ impl LoopBuilder {
         let r = self.emit(Inst::Bin(BinOp::Rem, a, divisor), Ty::I64);
         self.ranges[r.0 as usize] = Some((0, by - 1));
         (q, r)
+    }
+}
+
+/// Adds a term to a sorted sum.
+fn merge_term(terms: &mut SmallVec<[(Val, i64); 4]>, v: Val, c: i64) {
+    match terms.binary_search_by_key(&v, |t| t.0) {
+        Ok(i) => {
+            terms[i].1 += c;
+            if terms[i].1 == 0 {
+                terms.remove(i);
+            }
+        }
+        Err(i) => terms.insert(i, (v, c)),
     }
 }
 

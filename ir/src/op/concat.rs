@@ -25,7 +25,11 @@ impl Primitive for Concat {
                 shape == first.shape
             };
             if !fits {
-                return Err(OpError::Shapes { op: "concat".into(), a: first.shape.clone(), b: t.shape.clone() });
+                return Err(OpError::Shapes {
+                    op: "concat".into(),
+                    a: first.shape.clone(),
+                    b: t.shape.clone(),
+                });
             }
             if t.dtype != first.dtype {
                 return Err(OpError::DTypes { op: "concat".into(), a: first.dtype, b: t.dtype });

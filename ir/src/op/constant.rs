@@ -27,7 +27,11 @@ impl Primitive for Constant {
             return p.loops().float(crate::loops::Elem::F32, literal.as_f64());
         }
         let elem = register_of(literal.dtype);
-        if elem.is_int() { p.loops().int(elem, literal.as_i64()) } else { p.loops().constant(elem, literal.bits) }
+        if elem.is_int() {
+            p.loops().int(elem, literal.as_i64())
+        } else {
+            p.loops().constant(elem, literal.bits)
+        }
     }
 }
 

@@ -56,7 +56,8 @@ fn side(
     let mut ascending: SmallVec<[(u8, usize); 4]> =
         other_contract.iter().enumerate().map(|(i, &a)| (a, i)).collect();
     ascending.sort_unstable();
-    let mut order: SmallVec<[usize; 8]> = SmallVec::from_elem(0, own_batch.len() + own_free.len() + own_contract.len());
+    let mut order: SmallVec<[usize; 8]> =
+        SmallVec::from_elem(0, own_batch.len() + own_free.len() + own_contract.len());
     for (i, &a) in own_batch.iter().chain(own_free).enumerate() {
         order[a as usize] = i;
     }
@@ -103,7 +104,8 @@ impl Primitive for Contract {
         let batch = self.lhs_batch.len();
         let left = (self.lhs_batch.as_slice(), lhs_free.as_slice(), self.lhs_contract.as_slice());
         let right = (self.rhs_batch.as_slice(), rhs_free.as_slice(), self.rhs_contract.as_slice());
-        let (own, others) = (batch..batch + lhs_free.len(), batch + lhs_free.len()..batch + lhs_free.len() + rhs_free.len());
+        let (own, others) =
+            (batch..batch + lhs_free.len(), batch + lhs_free.len()..batch + lhs_free.len() + rhs_free.len());
         let dl = side(b, g, x[1], batch, others, right, left);
         let dr = side(b, g, x[0], batch, own, left, right);
         Grads::from_slice(&[Some(dl), Some(dr)])
@@ -126,7 +128,8 @@ impl Primitive for Contract {
                 at
             };
             let a = place(l.shape.rank(), &self.lhs_batch, &lhs_free, batch, &self.lhs_contract);
-            let c = place(r.shape.rank(), &self.rhs_batch, &rhs_free, batch + lhs_free.len(), &self.rhs_contract);
+            let c =
+                place(r.shape.rank(), &self.rhs_batch, &rhs_free, batch + lhs_free.len(), &self.rhs_contract);
             let (a, c) = (p.pull(lhs, &a), p.pull(rhs, &c));
             debug_assert_eq!(p.loops().ty(a).elem, computed_in(l.dtype));
             p.loops().bin(BinOp::Mul, a, c)
@@ -136,6 +139,10 @@ impl Primitive for Contract {
 
     fn cost(&self) -> Cost {
         Cost::Loop
+    }
+
+    fn reduction(&self, x: &[&Type]) -> Option<(Combine, SmallVec<[usize; 4]>)> {
+        Some((Combine::Add, extents(&x[0].shape, &self.lhs_contract).map(|d| d.get()).collect()))
     }
 
     fn product(&self) -> Option<&Contract> {

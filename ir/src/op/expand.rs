@@ -16,7 +16,11 @@ impl Primitive for Expand {
         let fits = x[0].shape.rank() == self.shape.rank()
             && x[0].shape.iter().zip(self.shape.iter()).all(|(a, b)| a == b || a.is_one());
         if !fits {
-            return Err(OpError::Shapes { op: "expand".into(), a: x[0].shape.clone(), b: self.shape.clone() });
+            return Err(OpError::Shapes {
+                op: "expand".into(),
+                a: x[0].shape.clone(),
+                b: self.shape.clone(),
+            });
         }
         single(Type::new(x[0].dtype, self.shape.clone()))
     }

@@ -31,7 +31,12 @@ impl Picks {
         let rank = self.data.iter().chain(&self.index).map(|&a| a as usize + 1).max().unwrap_or(0);
         let mut dims: SmallVec<[Option<crate::shape::Dim>; 4]> = SmallVec::from_elem(None, rank);
         let others = data.shape.iter().enumerate().filter(|(i, _)| *i != self.axis as usize).map(|(_, d)| *d);
-        let claims = self.data.iter().copied().zip(others).chain(self.index.iter().copied().zip(index.shape.iter().copied()));
+        let claims = self
+            .data
+            .iter()
+            .copied()
+            .zip(others)
+            .chain(self.index.iter().copied().zip(index.shape.iter().copied()));
         for (axis, dim) in claims {
             match dims[axis as usize].replace(dim) {
                 Some(before) if before != dim => return wrong("operands disagree on an axis"),

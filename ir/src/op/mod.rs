@@ -21,12 +21,13 @@ mod permute;
 mod reduce;
 mod reshape;
 mod scalar;
+mod scalar_emit;
 pub mod scalar_math;
 mod slice;
 mod update;
 
 pub use arg_reduce::ArgReduce;
-pub use cast::{Cast, computed_in, convert, from_half_bits, to_half_bits};
+pub use cast::{Cast, computed_in, convert, from_half_bits, settle, to_half_bits};
 pub use concat::Concat;
 pub use constant::Constant;
 pub use contract::Contract;
@@ -35,11 +36,11 @@ pub use gather::{Gather, Picks, Scatter};
 pub use identity::{Detach, Fence};
 pub use input::{Input, Source};
 pub use iota::Iota;
-pub use scalar::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE, Scalar, Signature};
 pub use pad::Pad;
 pub use permute::Permute;
-pub use reduce::{Reduce, neutral, on_masks};
+pub use reduce::{Reduce, depth_of, neutral, on_masks};
 pub use reshape::Reshape;
+pub use scalar::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE, Scalar, Signature};
 
 pub use slice::{Slice, Span};
 pub use update::Update;
@@ -162,6 +163,13 @@ pub trait Primitive {
         Cost::Cheap
     }
 
+    /// For an op that is one loop with one accumulator: the combination and the reduced extents, as
+    /// [`Pull::reduce`] will be asked for them.
+    fn reduction(&self, x: &[&Type]) -> Option<(Combine, SmallVec<[usize; 4]>)> {
+        let _ = x;
+        None
+    }
+
     /// For a sum of products over common axes: which axes those are. A host routine may compute it.
     fn product(&self) -> Option<&Contract> {
         None
@@ -201,6 +209,9 @@ macro_rules! primitives {
             }
             pub fn cost(&self) -> Cost {
                 match self { $(Op::$name(op) => op.cost(),)* }
+            }
+            pub fn reduction(&self, x: &[&Type]) -> Option<(Combine, SmallVec<[usize; 4]>)> {
+                match self { $(Op::$name(op) => op.reduction(x),)* }
             }
             pub fn product(&self) -> Option<&Contract> {
                 match self { $(Op::$name(op) => op.product(),)* }
@@ -258,7 +269,10 @@ pub fn other_axes(rank: usize, axes: &[u8]) -> Axes {
 }
 
 /// `0,2` for attribute lists.
-fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<Item = T>) -> fmt::Result {
+fn write_list<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    items: impl IntoIterator<Item = T>,
+) -> fmt::Result {
     for (i, item) in items.into_iter().enumerate() {
         if i > 0 {
             f.write_str(",")?;

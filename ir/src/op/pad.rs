@@ -34,10 +34,7 @@ impl Primitive for Pad {
         // The fill's gradient: what is not the operand's. By subtraction it would lose accuracy.
         let zero = b.fill_like(x[0], 0.0);
         let fill = b.dtype(x[1]).is_float().then(|| {
-            let outside = b.one(
-                Op::Update(Update { spans: self.spans.clone() }),
-                &[g, zero],
-            );
+            let outside = b.one(Op::Update(Update { spans: self.spans.clone() }), &[g, zero]);
             let axes: SmallVec<[usize; 4]> = (0..self.shape.rank()).collect();
             b.sum(outside, &axes)
         });

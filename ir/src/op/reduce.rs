@@ -132,6 +132,10 @@ impl Primitive for Reduce {
     fn cost(&self) -> Cost {
         Cost::Loop
     }
+
+    fn reduction(&self, x: &[&Type]) -> Option<(Combine, SmallVec<[usize; 4]>)> {
+        Some((self.combine, self.axes.iter().map(|&a| x[0].shape[a as usize].get()).collect()))
+    }
 }
 
 /// The number of open loops that an index depends on.

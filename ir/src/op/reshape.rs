@@ -13,7 +13,11 @@ impl Primitive for Reshape {
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("reshape", x, 1)?;
         if x[0].shape.numel() != self.shape.numel() {
-            return Err(OpError::Shapes { op: "reshape".into(), a: x[0].shape.clone(), b: self.shape.clone() });
+            return Err(OpError::Shapes {
+                op: "reshape".into(),
+                a: x[0].shape.clone(),
+                b: self.shape.clone(),
+            });
         }
         single(Type::new(x[0].dtype, self.shape.clone()))
     }

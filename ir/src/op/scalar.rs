@@ -5,13 +5,14 @@
 //! [`super::map`] wraps and rounds results.
 
 use super::Cost;
+use super::scalar_emit::*;
 use super::scalar_math as math;
 use crate::build::{Build, Grads};
 use crate::dtype::DType;
 use crate::graph::Value;
 use crate::loops::build::LoopBuilder;
-use crate::loops::{BinOp, CmpOp, Elem, UnOp, Val};
-use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
+use crate::loops::{BinOp, CmpOp, UnOp, Val};
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10, PI};
 
 /// The dtypes a row takes and gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,34 +83,6 @@ fn zero(b: &mut dyn Build, x: &[Value], _: Value, _: Value) -> Vec<Option<Value>
     x.iter().map(|&x| Some(b.fill_like(x, 0.0))).collect()
 }
 
-fn bin(number: BinOp, boolean: BinOp) -> impl Fn(&mut LoopBuilder, DType, &[Val]) -> Val {
-    move |b, t, x| b.bin(if t == DType::Bool { boolean } else { number }, x[0], x[1])
-}
-
-/// Comparison of masks, as of the integers 0 and 1.
-fn compare(b: &mut LoopBuilder, op: CmpOp, t: DType, x: &[Val]) -> Val {
-    if t != DType::Bool {
-        return b.cmp(op, x[0], x[1]);
-    }
-    let not_a = b.un(UnOp::Not, x[0]);
-    match op {
-        CmpOp::Lt => b.bin(BinOp::And, not_a, x[1]),
-        CmpOp::Le => b.bin(BinOp::Or, not_a, x[1]),
-        CmpOp::Ne => b.bin(BinOp::Xor, x[0], x[1]),
-        CmpOp::Eq => {
-            let ne = b.bin(BinOp::Xor, x[0], x[1]);
-            b.un(UnOp::Not, ne)
-        }
-    }
-}
-
-/// The larger (or smaller) of two; a NaN wins.
-fn extremum(b: &mut LoopBuilder, t: DType, x: &[Val], larger: bool) -> Val {
-    use crate::loops::Combine;
-    let (combine, boolean) = if larger { (Combine::Max, Combine::Or) } else { (Combine::Min, Combine::And) };
-    b.combine(if t == DType::Bool { boolean } else { combine }, x[0], x[1])
-}
-
 /// Gradient of an extremum: to the winner, shared on ties.
 fn extremum_gradient(b: &mut dyn Build, x: &[Value], g: Value, larger: bool) -> Vec<Option<Value>> {
     let (zero, half) = (b.fill_like(g, 0.0), b.scale(g, 0.5));
@@ -118,66 +91,6 @@ fn extremum_gradient(b: &mut dyn Build, x: &[Value], g: Value, larger: bool) -> 
     let (less, greater) = (b.map(Scalar::Lt, &[x[0], x[1]]), b.map(Scalar::Lt, &[x[1], x[0]]));
     let (first_loses, second_loses) = if larger { (less, greater) } else { (greater, less) };
     vec![Some(b.select(first_loses, zero, share)), Some(b.select(second_loses, zero, share))]
-}
-
-/// Division of integers, guarded: by zero fails, the one overflow wraps.
-fn int_div(b: &mut LoopBuilder, x: &[Val], op: BinOp) -> (Val, Val) {
-    let elem = b.ty(x[0]).elem;
-    let (zero, one, minus) = (b.int(elem, 0), b.int(elem, 1), b.int(elem, -1));
-    let ok = b.cmp(CmpOp::Ne, x[1], zero);
-    let detail = b.index(0);
-    b.check(ok, DIVISION_BY_ZERO, detail);
-    let special = b.cmp(CmpOp::Eq, x[1], minus);
-    let bad = b.un(UnOp::Not, ok);
-    let special_or_bad = b.bin(BinOp::Or, special, bad);
-    let safe = b.select(special_or_bad, one, x[1]);
-    let value = b.bin(op, x[0], safe);
-    let by_minus_one = if op == BinOp::Div { b.un(UnOp::Neg, x[0]) } else { zero };
-    (b.select(special, by_minus_one, value), safe)
-}
-
-/// Whether a remainder must be moved to the divisor's sign.
-fn wrong_sign(b: &mut LoopBuilder, rem: Val, divisor: Val) -> Val {
-    let elem = b.ty(rem).elem;
-    let zero = b.int(elem, 0);
-    let inexact = b.cmp(CmpOp::Ne, rem, zero);
-    let mixed = b.bin(BinOp::Xor, rem, divisor);
-    let differ = b.cmp(CmpOp::Lt, mixed, zero);
-    b.bin(BinOp::And, inexact, differ)
-}
-
-fn int_floor_div(b: &mut LoopBuilder, x: &[Val]) -> Val {
-    let (q, _) = int_div(b, x, BinOp::Div);
-    let (r, _) = int_div(b, x, BinOp::Rem);
-    let lower = wrong_sign(b, r, x[1]);
-    let one = b.int(b.ty(q).elem, 1);
-    let below = b.bin(BinOp::Sub, q, one);
-    b.select(lower, below, q)
-}
-
-fn int_remainder(b: &mut LoopBuilder, x: &[Val]) -> Val {
-    let (r, _) = int_div(b, x, BinOp::Rem);
-    let move_it = wrong_sign(b, r, x[1]);
-    let moved = b.bin(BinOp::Add, r, x[1]);
-    b.select(move_it, moved, r)
-}
-
-/// Shifts by the width or more give 0 (or the sign), as in torch; negative amounts likewise.
-fn shift(b: &mut LoopBuilder, x: &[Val], t: DType, op: BinOp) -> Val {
-    let elem = b.ty(x[0]).elem;
-    let bits = t.size() as i64 * 8;
-    let (zero, width, last) = (b.int(elem, 0), b.int(elem, bits), b.int(elem, bits - 1));
-    let not_negative = b.cmp(CmpOp::Le, zero, x[1]);
-    let below = b.cmp(CmpOp::Lt, x[1], width);
-    let fits = b.bin(BinOp::And, not_negative, below);
-    if op == BinOp::ShrS {
-        let by = b.select(fits, x[1], last);
-        let shifted = b.bin(op, x[0], by);
-        return if t == DType::U8 { b.select(fits, shifted, zero) } else { shifted };
-    }
-    let by = b.select(fits, x[1], zero);
-    let shifted = b.bin(op, x[0], by);
-    b.select(fits, shifted, zero)
 }
 
 /// `g * f` as the one gradient of a function of one argument.
@@ -217,10 +130,33 @@ scalars! {
             let q = b.neg(q);
             vec![Some(p), Some(q)]
         };
+    /// Rounded towards minus infinity (Python's `//`).
+    FloorDiv(2) "floor_div" Number Dear
+        emit |b, t, x| if t.is_float() { float_floor_div(b, x) } else { int_floor_div(b, x) },
+        grad zero;
     /// Integer quotient rounded towards zero.
     TruncDiv(2) "trunc_div" Integer Cheap
         emit |b, _, x| int_div(b, x, BinOp::Div).0,
         grad none;
+    /// Remainder with the divisor's sign (Python's `%`).
+    Remainder(2) "remainder" Number Dear
+        emit |b, t, x| if t.is_float() { math::remainder(b, x[0], x[1]) } else { int_remainder(b, x) },
+        grad |b, x, _, g| {
+            let q = b.map(Scalar::FloorDiv, &[x[0], x[1]]);
+            let q = b.mul(g, q);
+            let q = b.neg(q);
+            vec![Some(g), Some(q)]
+        };
+    /// Remainder with the dividend's sign (C's `fmod`).
+    Fmod(2) "fmod" Number Dear
+        emit |b, t, x| if t.is_float() { math::fmod(b, x[0], x[1]) } else { int_div(b, x, BinOp::Rem).0 },
+        grad |b, x, _, g| {
+            let q = b.div(x[0], x[1]);
+            let q = b.map(Scalar::Trunc, &[q]);
+            let q = b.mul(g, q);
+            let q = b.neg(q);
+            vec![Some(g), Some(q)]
+        };
     Pow(2) "pow" Float Dear
         emit |b, _, x| math::pow(b, x[0], x[1]),
         grad |b, x, y, g| {
@@ -243,6 +179,24 @@ scalars! {
     IntPow(2) "int_pow" Integer Dear
         emit |b, _, x| int_pow(b, x[0], x[1]),
         grad none;
+    Atan2(2) "atan2" Float Dear
+        emit |b, _, x| math::atan2(b, x[0], x[1]),
+        grad |b, x, _, g| {
+            let (p, q) = (b.mul(x[0], x[0]), b.mul(x[1], x[1]));
+            let norm = b.add_(p, q);
+            let g = b.div(g, norm);
+            let p = b.mul(g, x[1]);
+            let q = b.mul(g, x[0]);
+            let q = b.neg(q);
+            vec![Some(p), Some(q)]
+        };
+    Hypot(2) "hypot" Float Cheap
+        emit |b, _, x| math::hypot(b, x[0], x[1]),
+        grad |b, x, y, g| {
+            let g = b.div(g, y);
+            let (p, q) = (b.mul(g, x[0]), b.mul(g, x[1]));
+            vec![Some(p), Some(q)]
+        };
     /// The larger; NaN if either is.
     Max(2) "max" Number Cheap
         emit |b, t, x| extremum(b, t, x, true),
@@ -251,9 +205,32 @@ scalars! {
     Min(2) "min" Number Cheap
         emit |b, t, x| extremum(b, t, x, false),
         grad |b, x, _, g| extremum_gradient(b, x, g, false);
+    /// The first operand's magnitude with the second's sign.
+    Copysign(2) "copysign" Float Cheap
+        emit |b, _, x| copysign(b, x[0], x[1]),
+        grad |b, x, y, g| {
+            let zero = b.fill_like(x[0], 0.0);
+            let ratio = b.div(y, x[0]);
+            let still = b.map(Scalar::Eq, &[x[0], zero]);
+            let ratio = b.select(still, zero, ratio);
+            let p = b.mul(g, ratio);
+            vec![Some(p), Some(zero)]
+        };
+    /// The next number towards the second operand.
+    NextAfter(2) "next_after" Float Cheap
+        emit |b, _, x| math::nextafter(b, x[0], x[1]),
+        grad none;
     Gcd(2) "gcd" Integer Dear
         emit |b, t, x| gcd(b, t, x[0], x[1]),
         grad none;
+    Polygamma(2) "polygamma" Float Dear
+        emit |b, _, x| polygamma(b, x[0], x[1]),
+        grad |b, x, _, g| {
+            let next = b.offset(x[0], 1.0);
+            let slope = b.map(Scalar::Polygamma, &[next, x[1]]);
+            let p = b.mul(g, slope);
+            vec![None, Some(p)]
+        };
     Lt(2) "lt" Compare Cheap
         emit |b, t, x| compare(b, CmpOp::Lt, t, x), grad none;
     Le(2) "le" Compare Cheap
@@ -329,6 +306,20 @@ scalars! {
     Tan(1) "tan" Float Dear
         emit |b, _, x| math::tan(b, x[0]),
         grad |b, _, y, g| { let s = quadratic(b, y, 1.0, 1.0); times(b, g, s) };
+    Asin(1) "asin" Float Dear
+        emit |b, _, x| math::asin(b, x[0]),
+        grad |b, x, _, g| { let q = quadratic(b, x[0], -1.0, 1.0); let s = rsqrt(b, q); times(b, g, s) };
+    Acos(1) "acos" Float Dear
+        emit |b, _, x| math::acos(b, x[0]),
+        grad |b, x, _, g| {
+            let q = quadratic(b, x[0], -1.0, 1.0);
+            let s = rsqrt(b, q);
+            let s = b.neg(s);
+            times(b, g, s)
+        };
+    Atan(1) "atan" Float Dear
+        emit |b, _, x| math::atan(b, x[0]),
+        grad |b, x, _, g| { let q = quadratic(b, x[0], 1.0, 1.0); vec![Some(b.div(g, q))] };
     Sinh(1) "sinh" Float Dear
         emit |b, _, x| math::sinh(b, x[0]),
         grad |b, x, _, g| { let c = b.map(Scalar::Cosh, x); times(b, g, c) };
@@ -361,6 +352,32 @@ scalars! {
     Erfc(1) "erfc" Float Dear
         emit |b, _, x| math::erfc(b, x[0]),
         grad |b, x, _, g| { let s = bell(b, x[0], -FRAC_2_SQRT_PI); times(b, g, s) };
+    Erfinv(1) "erfinv" Float Dear
+        emit |b, _, x| math::erfinv(b, x[0]),
+        grad |b, _, y, g| {
+            let square = b.mul(y, y);
+            let e = b.map(Scalar::Exp, &[square]);
+            let s = b.scale(e, PI.sqrt() / 2.0);
+            times(b, g, s)
+        };
+    Lgamma(1) "lgamma" Float Dear
+        emit |b, _, x| math::lgamma(b, x[0]),
+        grad |b, x, _, g| { let s = b.map(Scalar::Digamma, x); times(b, g, s) };
+    Digamma(1) "digamma" Float Dear
+        emit |b, _, x| math::digamma(b, x[0]),
+        grad |b, x, _, g| {
+            let one = b.fill_like(x[0], 1.0);
+            let s = b.map(Scalar::Polygamma, &[one, x[0]]);
+            times(b, g, s)
+        };
+    /// Mantissa in [0.5, 1) with the operand's sign.
+    Mantissa(1) "mantissa" Float Cheap
+        emit |b, _, x| math::frexp_mantissa(b, x[0]),
+        grad none;
+    /// The power of two that goes with `mantissa`, as a float.
+    Exponent(1) "exponent" Float Cheap
+        emit |b, _, x| math::frexp_exponent(b, x[0]),
+        grad none;
     /// The second operand where the first is true, else the third.
     Select(3) "select" Select Cheap
         emit |b, _, x| b.select(x[0], x[1], x[2]),
@@ -369,6 +386,10 @@ scalars! {
             let (p, q) = (b.select(x[0], g, zero), b.select(x[0], zero, g));
             vec![None, Some(p), Some(q)]
         };
+    /// 32 random bits (non-negative, as i64): Philox 4x32-10 of a counter and a key.
+    RandomBits(2) "random_bits" Integer Dear
+        emit |b, _, x| random_bits(b, x[0], x[1]),
+        grad none;
 }
 
 /// `scale * exp(-x^2)`.
@@ -377,42 +398,4 @@ fn bell(b: &mut dyn Build, x: Value, scale: f64) -> Value {
     let n = b.neg(square);
     let e = b.map(Scalar::Exp, &[n]);
     b.scale(e, scale)
-}
-
-fn int_pow(b: &mut LoopBuilder, base: Val, exponent: Val) -> Val {
-    let elem = b.ty(base).elem;
-    let (zero, one, minus) = (b.int(elem, 0), b.int(elem, 1), b.int(elem, -1));
-    let open = b.open_count(elem.bits() as usize, &[one, base, exponent]);
-    let (result, square, left) = (open.phis[0], open.phis[1], open.phis[2]);
-    let low = b.bin(BinOp::And, left, one);
-    let odd = b.cmp(CmpOp::Ne, low, zero);
-    let product = b.bin(BinOp::Mul, result, square);
-    let result = b.select(odd, product, result);
-    let square = b.bin(BinOp::Mul, square, square);
-    let left = b.bin(BinOp::ShrU, left, one);
-    let power = b.close_loop(open, &[result, square, left], &[])[0];
-    let negative = b.cmp(CmpOp::Lt, exponent, zero);
-    let low = b.bin(BinOp::And, exponent, one);
-    let even = b.cmp(CmpOp::Eq, low, zero);
-    let (is_one, is_minus) = (b.cmp(CmpOp::Eq, base, one), b.cmp(CmpOp::Eq, base, minus));
-    let sign = b.select(even, one, minus);
-    let inverse = b.select(is_minus, sign, zero);
-    let inverse = b.select(is_one, one, inverse);
-    b.select(negative, inverse, power)
-}
-
-/// Euclid's algorithm, as many steps as the width can need.
-fn gcd(b: &mut LoopBuilder, t: DType, x: Val, y: Val) -> Val {
-    let elem = b.ty(x).elem;
-    let zero = b.int(elem, 0);
-    let one = b.int(elem, 1);
-    let (x, y) = if t == DType::U8 { (x, y) } else { (b.un(UnOp::Abs, x), b.un(UnOp::Abs, y)) };
-    let steps = if elem == Elem::I64 { 92 } else { 46 };
-    let open = b.open_count(steps, &[x, y]);
-    let (large, small) = (open.phis[0], open.phis[1]);
-    let done = b.cmp(CmpOp::Eq, small, zero);
-    let divisor = b.select(done, one, small);
-    let rem = b.bin(BinOp::Rem, large, divisor);
-    let (a, c) = (b.select(done, large, small), b.select(done, zero, rem));
-    b.close_loop(open, &[a, c], &[])[0]
 }

@@ -46,7 +46,9 @@ impl Primitive for Slice {
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("slice", x, 1)?;
         let shape = &x[0].shape;
-        if self.spans.len() != shape.rank() || !self.spans.iter().zip(shape.iter()).all(|(s, d)| s.fits(d.get())) {
+        if self.spans.len() != shape.rank()
+            || !self.spans.iter().zip(shape.iter()).all(|(s, d)| s.fits(d.get()))
+        {
             return Err(OpError::attribute("slice", format!("{self} is out of range"), shape));
         }
         single(Type::new(x[0].dtype, self.spans.iter().map(|s| s.size as usize).collect()))

@@ -18,7 +18,11 @@ impl Primitive for Update {
             && self.spans.iter().zip(x[0].shape.iter()).all(|(s, d)| s.fits(d.get()))
             && self.spans.iter().map(|s| s.size as usize).eq(x[1].shape.iter().map(|d| d.get()));
         if !fits {
-            return Err(OpError::Shapes { op: self.to_string(), a: x[0].shape.clone(), b: x[1].shape.clone() });
+            return Err(OpError::Shapes {
+                op: self.to_string(),
+                a: x[0].shape.clone(),
+                b: x[1].shape.clone(),
+            });
         }
         if x[0].dtype != x[1].dtype {
             return Err(OpError::DTypes { op: "update".into(), a: x[0].dtype, b: x[1].dtype });

@@ -4,6 +4,7 @@ use super::exp::exp_times;
 use super::{Core, at_most, by_width, one_minus, poly, poly_by_width, with_sign_of};
 
 /// `erf(x)` where `x` is within ±1.2 (f32) or ±1 (f64).
+#[inline(always)]
 fn erf_near_zero<C: Core>(c: &mut C, x: C::V) -> C::V {
     let z = c.fmul(x, x);
     let p = poly_by_width(c, z, &ERF_F32, &ERF_F64);
@@ -12,6 +13,7 @@ fn erf_near_zero<C: Core>(c: &mut C, x: C::V) -> C::V {
 
 /// A polynomial in `x²` near zero. Beyond, f32 takes a polynomial around the middle of the rest, up to
 /// where the result rounds to 1, and f64 takes `1 - erfc`.
+#[inline(always)]
 pub fn erf<C: Core>(c: &mut C, x: C::V) -> C::V {
     let small = erf_near_zero(c, x);
     let a = c.fabs(x);
@@ -33,6 +35,7 @@ pub fn erf<C: Core>(c: &mut C, x: C::V) -> C::V {
     c.select(is_small, small, large)
 }
 
+#[inline(always)]
 pub fn erfc<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let small = erf_near_zero(c, x);
@@ -50,6 +53,7 @@ pub fn erfc<C: Core>(c: &mut C, x: C::V) -> C::V {
 
 /// `erfc(a)` for `a >= ½` as `e^-a² · p(t) / (1 + 2a)` with `t = (a - k) / (a + k)`, which maps the
 /// half-line to an interval; the form is that of Shepherd and Laframboise (1981).
+#[inline(always)]
 fn erfc_of_positive<C: Core>(c: &mut C, a: C::V) -> C::V {
     let limit = by_width(c, a, 10.125, 27.25);
     let a = at_most(c, a, limit);

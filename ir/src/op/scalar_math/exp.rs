@@ -23,6 +23,7 @@ pub(super) struct Exponent<V> {
 }
 
 /// The integer nearest to `x·scale`, which must stay within the exponent range times a small factor.
+#[inline(always)]
 pub(super) fn nearest_exponent<C: Core>(c: &mut C, x: C::V, scale: f64) -> Exponent<C::V> {
     let scale = c.float(x, scale);
     let shifter = by_width(c, x, SHIFTER_F32, SHIFTER_F64);
@@ -33,6 +34,7 @@ pub(super) fn nearest_exponent<C: Core>(c: &mut C, x: C::V, scale: f64) -> Expon
 }
 
 /// `x - n·ln 2`, correctly rounded but for the last place.
+#[inline(always)]
 pub(super) fn subtract_ln2<C: Core>(c: &mut C, x: C::V, n: C::V) -> C::V {
     let high = by_width(c, x, -LN2_F32[0], -LN2_F64[0]);
     let low = by_width(c, x, -LN2_F32[1], -LN2_F64[1]);
@@ -41,6 +43,7 @@ pub(super) fn subtract_ln2<C: Core>(c: &mut C, x: C::V, n: C::V) -> C::V {
 }
 
 /// `e^r - 1` for `|r| <= ln 2 / 2`.
+#[inline(always)]
 pub(super) fn expm1_reduced<C: Core>(c: &mut C, r: C::V) -> C::V {
     let square = c.fmul(r, r);
     let p = poly_by_width(c, r, &EXP_F32, &EXP_F64);
@@ -48,6 +51,7 @@ pub(super) fn expm1_reduced<C: Core>(c: &mut C, r: C::V) -> C::V {
 }
 
 /// `2^n` for an `n` whose power is a normal number.
+#[inline(always)]
 pub(super) fn power_of_two<C: Core>(c: &mut C, shifted: C::V) -> C::V {
     let bits = mantissa_bits(c, shifted);
     let exponent = c.ishl(shifted, bits);
@@ -59,6 +63,7 @@ pub(super) fn power_of_two<C: Core>(c: &mut C, shifted: C::V) -> C::V {
 /// `x·2^n`, rounded once even where the result overflows or is denormal.
 ///
 /// The power is applied in two halves, the first of which is exact for `x` near 1.
+#[inline(always)]
 pub(super) fn scale<C: Core>(c: &mut C, x: C::V, shifted: C::V) -> C::V {
     let first = c.ushr(shifted, 1);
     let second = c.isub(shifted, first);
@@ -69,6 +74,7 @@ pub(super) fn scale<C: Core>(c: &mut C, x: C::V, shifted: C::V) -> C::V {
 }
 
 /// `e^x` for `x` from [`exp_floor`] to [`exp`]'s ceiling.
+#[inline(always)]
 fn exp_bounded<C: Core>(c: &mut C, x: C::V) -> C::V {
     let Exponent { n, shifted } = nearest_exponent(c, x, LOG2_E);
     let r = subtract_ln2(c, x, n);
@@ -78,6 +84,7 @@ fn exp_bounded<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `e^x·(high + low)` for `x` within the bounds of [`exp_bounded`] and a `low` that is small beside `high`.
+#[inline(always)]
 pub(super) fn exp_times<C: Core>(c: &mut C, x: C::V, high: C::V, low: C::V) -> C::V {
     let Exponent { n, shifted } = nearest_exponent(c, x, LOG2_E);
     // What the reduction rounds away is put back, as a change of the factor.
@@ -96,11 +103,13 @@ pub(super) fn exp_times<C: Core>(c: &mut C, x: C::V, high: C::V, low: C::V) -> C
 }
 
 /// Below this, `e^x` rounds to zero.
+#[inline(always)]
 fn exp_floor<C: Core>(c: &mut C, x: C::V) -> C::V {
     let floor = by_width(c, x, -104.0, -746.0);
     at_least(c, x, floor)
 }
 
+#[inline(always)]
 pub fn exp<C: Core>(c: &mut C, x: C::V) -> C::V {
     let ceiling = by_width(c, x, 89.0, 710.0);
     let x = at_most(c, x, ceiling);
@@ -109,6 +118,7 @@ pub fn exp<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `2^(high + low)` for a small correction `low`; `high` within ±150 or ±1100.
+#[inline(always)]
 pub(super) fn exp2_parts<C: Core>(c: &mut C, high: C::V, low: Option<C::V>) -> C::V {
     let Exponent { n, shifted } = nearest_exponent(c, high, 1.0);
     let mut r = c.fsub(high, n);
@@ -121,6 +131,7 @@ pub(super) fn exp2_parts<C: Core>(c: &mut C, high: C::V, low: Option<C::V>) -> C
     scale(c, p, shifted)
 }
 
+#[inline(always)]
 pub fn exp2<C: Core>(c: &mut C, x: C::V) -> C::V {
     let ceiling = by_width(c, x, 129.0, 1025.0);
     let floor = by_width(c, x, -151.0, -1077.0);
@@ -129,6 +140,7 @@ pub fn exp2<C: Core>(c: &mut C, x: C::V) -> C::V {
     exp2_parts(c, x, None)
 }
 
+#[inline(always)]
 pub fn expm1<C: Core>(c: &mut C, x: C::V) -> C::V {
     let ceiling = by_width(c, x, 89.0, 710.0);
     let floor = by_width(c, x, -20.0, -40.0);
@@ -157,6 +169,7 @@ pub(super) const TINY_F32: f64 = 2.980_232_238_769_531_25e-8;
 pub(super) const TINY_F64: f64 = 5.551_115_123_125_783e-17;
 
 /// `1 / (1 + e^-x)`, precise for large negative `x` too, down to denormal results.
+#[inline(always)]
 pub fn sigmoid<C: Core>(c: &mut C, x: C::V) -> C::V {
     let bits = c.to_bits(x);
     let sign = sign_mask(c, bits);

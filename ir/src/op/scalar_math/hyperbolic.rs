@@ -7,6 +7,7 @@ use std::f64::consts::{LN_2, LOG2_E};
 
 /// `q = t / (t + 2)` with `t = e^2|x| - 1`; near zero `t/2 - q·t/2`, where the roundings of the quotient
 /// weigh less.
+#[inline(always)]
 pub fn tanh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let size = c.fabs(x);
     // From here on the result rounds to 1.
@@ -33,6 +34,7 @@ pub fn tanh<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `e^|x| / 2` and `e^-|x| / 2`.
+#[inline(always)]
 fn half_exponentials<C: Core>(c: &mut C, x: C::V) -> (C::V, C::V) {
     let size = c.fabs(x);
     let limit = by_width(c, x, 91.0, 712.0);
@@ -49,6 +51,7 @@ fn half_exponentials<C: Core>(c: &mut C, x: C::V) -> (C::V, C::V) {
     (growing, fading)
 }
 
+#[inline(always)]
 pub fn sinh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let (growing, fading) = half_exponentials(c, x);
     let large = c.fsub(growing, fading);
@@ -63,12 +66,14 @@ pub fn sinh<C: Core>(c: &mut C, x: C::V) -> C::V {
     with_sign_of(c, y, x)
 }
 
+#[inline(always)]
 pub fn cosh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let (growing, fading) = half_exponentials(c, x);
     c.fadd(growing, fading)
 }
 
 /// `log1p(a + a² / (1 + √(a² + 1)))`; `log a + log 2` where the square would overflow.
+#[inline(always)]
 pub fn asinh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let one = c.float(x, 1.0);
@@ -84,6 +89,7 @@ pub fn asinh<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `log(2·a)` where `a` is so large that its square dwarfs 1, else `otherwise`.
+#[inline(always)]
 fn log_of_double_beyond<C: Core>(c: &mut C, a: C::V, otherwise: C::V) -> C::V {
     let logarithm = log(c, a);
     let ln_2 = c.float(a, LN_2);
@@ -94,6 +100,7 @@ fn log_of_double_beyond<C: Core>(c: &mut C, a: C::V, otherwise: C::V) -> C::V {
 }
 
 /// `log1p(t + √(2t + t²))` with `t = x - 1`.
+#[inline(always)]
 pub fn acosh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let one = c.float(x, 1.0);
     let t = c.fsub(x, one);
@@ -110,6 +117,7 @@ pub fn acosh<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `½·log1p(2a + 2a·a / (1 - a))`.
+#[inline(always)]
 pub fn atanh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let twice = c.fadd(a, a);

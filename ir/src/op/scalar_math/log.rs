@@ -16,6 +16,7 @@ pub(super) struct Split<V> {
 }
 
 /// Splits a positive normal number. `shift` is subtracted from the exponent.
+#[inline(always)]
 fn split_normal<C: Core>(c: &mut C, x: C::V, shift: Option<C::V>) -> Split<C::V> {
     let width = mantissa_bits(c, x);
     let bits = c.to_bits(x);
@@ -42,6 +43,7 @@ fn split_normal<C: Core>(c: &mut C, x: C::V, shift: Option<C::V>) -> Split<C::V>
 }
 
 /// Splits a positive number, denormal or not.
+#[inline(always)]
 pub(super) fn split<C: Core>(c: &mut C, x: C::V) -> Split<C::V> {
     let least = by_width(c, x, f32::MIN_POSITIVE.into(), f64::MIN_POSITIVE);
     let denormal = c.flt(x, least);
@@ -55,6 +57,7 @@ pub(super) fn split<C: Core>(c: &mut C, x: C::V) -> Split<C::V> {
 }
 
 /// `log(1 + f) - f` for `f` in `[√½ - 1, √2 - 1)`.
+#[inline(always)]
 pub(super) fn log_correction<C: Core>(c: &mut C, f: C::V) -> C::V {
     let square = c.fmul(f, f);
     let half = c.float(f, 0.5);
@@ -76,6 +79,7 @@ pub(super) fn log_correction<C: Core>(c: &mut C, f: C::V) -> C::V {
 }
 
 /// `e·ln 2 + log(1 + f)`.
+#[inline(always)]
 fn assemble<C: Core>(c: &mut C, f: C::V, e: C::V) -> C::V {
     let y = log_correction(c, f);
     let low = by_width(c, f, LN2_F32[1], LN2_F64[1]);
@@ -87,6 +91,7 @@ fn assemble<C: Core>(c: &mut C, f: C::V, e: C::V) -> C::V {
 
 /// `y` where `positive` is a positive number; elsewhere -inf for zero, NaN for less. `x` where that is
 /// +inf or NaN.
+#[inline(always)]
 fn domain<C: Core>(c: &mut C, x: C::V, positive: C::V, y: C::V) -> C::V {
     let infinity = c.float(x, f64::INFINITY);
     let zero = c.float(x, 0.0);
@@ -100,6 +105,7 @@ fn domain<C: Core>(c: &mut C, x: C::V, positive: C::V, y: C::V) -> C::V {
     c.select(inside, y, outside)
 }
 
+#[inline(always)]
 pub fn log<C: Core>(c: &mut C, x: C::V) -> C::V {
     let Split { f, e, .. } = split(c, x);
     let y = assemble(c, f, e);
@@ -107,6 +113,7 @@ pub fn log<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `log(1 + f)·k` for a constant with high and low parts, plus `low`.
+#[inline(always)]
 fn scaled<C: Core>(c: &mut C, f: C::V, high: C::V, low: C::V, rest: Option<C::V>) -> C::V {
     let y = log_correction(c, f);
     let t = c.fmul(y, high);
@@ -118,6 +125,7 @@ fn scaled<C: Core>(c: &mut C, f: C::V, high: C::V, low: C::V, rest: Option<C::V>
     c.fma(f, high, t)
 }
 
+#[inline(always)]
 pub fn log2<C: Core>(c: &mut C, x: C::V) -> C::V {
     let Split { f, e, .. } = split(c, x);
     let high = by_width(c, x, LOG2_E_F32[0], LOG2_E_F64[0]);
@@ -127,6 +135,7 @@ pub fn log2<C: Core>(c: &mut C, x: C::V) -> C::V {
     domain(c, x, x, y)
 }
 
+#[inline(always)]
 pub fn log10<C: Core>(c: &mut C, x: C::V) -> C::V {
     let Split { f, e, .. } = split(c, x);
     let high = by_width(c, x, LOG10_E_F32[0], LOG10_E_F64[0]);
@@ -140,6 +149,7 @@ pub fn log10<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `log(1 + x)`, with no loss where `x` is small.
+#[inline(always)]
 pub fn log1p<C: Core>(c: &mut C, x: C::V) -> C::V {
     let one = c.float(x, 1.0);
     let sum = c.fadd(one, x);

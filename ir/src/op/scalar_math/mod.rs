@@ -6,6 +6,9 @@
 //!
 //! Coefficients are minimax fits (Remez exchange, the leading ones rounded first and the others
 //! refitted), given as f64 literals that are exact in the width they are for.
+//!
+//! What the host's vector routines use is always inlined: only then is it compiled with the
+//! instructions that those routines have asked for.
 
 mod bessel;
 mod core;
@@ -40,12 +43,14 @@ pub use self::remainder::{fmod, remainder};
 pub use self::trig::{cos, sin, tan};
 
 /// The constant `single` or `double`, by the width of `like`.
+#[inline(always)]
 fn by_width<C: Core>(c: &mut C, like: C::V, single: f64, double: f64) -> C::V {
     let value = if c.is_double(like) { double } else { single };
     c.float(like, value)
 }
 
 /// The integer constant `single` or `double`, by the width of `like`.
+#[inline(always)]
 fn int_by_width<C: Core>(c: &mut C, like: C::V, single: i64, double: i64) -> C::V {
     // Sign-extended, so that each value of 32 bits has one form.
     let value = if c.is_double(like) { double } else { i64::from(single as i32) };
@@ -53,21 +58,25 @@ fn int_by_width<C: Core>(c: &mut C, like: C::V, single: i64, double: i64) -> C::
 }
 
 /// Number of stored mantissa bits in the width of `x`.
+#[inline(always)]
 fn mantissa_bits<C: Core>(c: &C, x: C::V) -> u32 {
     if c.is_double(x) { 52 } else { 23 }
 }
 
 /// The bits of 1.0.
+#[inline(always)]
 fn one_bits<C: Core>(c: &mut C, like: C::V) -> C::V {
     int_by_width(c, like, 0x3f80_0000, 0x3ff0_0000_0000_0000)
 }
 
 /// The integer with only the sign bit set.
+#[inline(always)]
 fn sign_mask<C: Core>(c: &mut C, like: C::V) -> C::V {
     int_by_width(c, like, 0x8000_0000, i64::MIN)
 }
 
 /// The sign bit of the float `x`, as an integer.
+#[inline(always)]
 fn sign_bits<C: Core>(c: &mut C, x: C::V) -> C::V {
     let bits = c.to_bits(x);
     let mask = sign_mask(c, bits);
@@ -75,6 +84,7 @@ fn sign_bits<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `x` with its sign flipped where the sign bit of the integer `sign` is set; other bits of `sign` are 0.
+#[inline(always)]
 fn xor_sign<C: Core>(c: &mut C, x: C::V, sign: C::V) -> C::V {
     let bits = c.to_bits(x);
     let bits = c.ixor(bits, sign);
@@ -82,6 +92,7 @@ fn xor_sign<C: Core>(c: &mut C, x: C::V, sign: C::V) -> C::V {
 }
 
 /// `magnitude`, which must not be negative, with the sign of `sign`.
+#[inline(always)]
 fn with_sign_of<C: Core>(c: &mut C, magnitude: C::V, sign: C::V) -> C::V {
     let sign = sign_bits(c, sign);
     let bits = c.to_bits(magnitude);
@@ -90,49 +101,59 @@ fn with_sign_of<C: Core>(c: &mut C, magnitude: C::V, sign: C::V) -> C::V {
 }
 
 /// The smaller of `x` and `limit`; NaN stays NaN.
+#[inline(always)]
 fn at_most<C: Core>(c: &mut C, x: C::V, limit: C::V) -> C::V {
     let beyond = c.flt(limit, x);
     c.select(beyond, limit, x)
 }
 
 /// The larger of `x` and `limit`; NaN stays NaN.
+#[inline(always)]
 fn at_least<C: Core>(c: &mut C, x: C::V, limit: C::V) -> C::V {
     let beyond = c.flt(x, limit);
     c.select(beyond, limit, x)
 }
 
 /// The polynomial with these coefficients, lowest degree first. Long ones run as two chains in `x²`.
+#[inline(always)]
 fn poly<C: Core>(c: &mut C, x: C::V, coefficients: &[f64]) -> C::V {
     if coefficients.len() <= 6 {
-        return horner(c, x, coefficients.iter().rev().copied());
+        return horner(c, x, coefficients, 0, 1);
     }
     let square = c.fmul(x, x);
-    let even = horner(c, square, coefficients.iter().step_by(2).rev().copied());
-    let odd = horner(c, square, coefficients.iter().skip(1).step_by(2).rev().copied());
+    let even = horner(c, square, coefficients, 0, 2);
+    let odd = horner(c, square, coefficients, 1, 2);
     c.fma(odd, x, even)
 }
 
-fn horner<C: Core>(c: &mut C, x: C::V, mut highest_first: impl Iterator<Item = f64>) -> C::V {
-    let first = highest_first.next().unwrap_or(0.0);
-    let start = c.float(x, first);
-    highest_first.fold(start, |sum, coefficient| {
-        let coefficient = c.float(x, coefficient);
-        c.fma(sum, x, coefficient)
-    })
+/// The polynomial of every `stride`-th coefficient from `first` on. A plain counted loop, which the
+/// compiler unrolls.
+#[inline(always)]
+fn horner<C: Core>(c: &mut C, x: C::V, coefficients: &[f64], first: usize, stride: usize) -> C::V {
+    let steps = (coefficients.len() - 1 - first) / stride;
+    let mut sum = c.float(x, coefficients[first + steps * stride]);
+    for k in 1..=steps {
+        let coefficient = c.float(x, coefficients[first + (steps - k) * stride]);
+        sum = c.fma(sum, x, coefficient);
+    }
+    sum
 }
 
 /// [`poly`] with the coefficients for the width of `x`.
+#[inline(always)]
 fn poly_by_width<C: Core>(c: &mut C, x: C::V, single: &[f64], double: &[f64]) -> C::V {
     if c.is_double(x) { poly(c, x, double) } else { poly(c, x, single) }
 }
 
 /// `1 - x`.
+#[inline(always)]
 fn one_minus<C: Core>(c: &mut C, x: C::V) -> C::V {
     let one = c.float(x, 1.0);
     c.fsub(one, x)
 }
 
 /// `1 + x`.
+#[inline(always)]
 fn one_plus<C: Core>(c: &mut C, x: C::V) -> C::V {
     let one = c.float(x, 1.0);
     c.fadd(one, x)

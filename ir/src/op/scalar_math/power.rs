@@ -14,6 +14,7 @@ struct Pair<V> {
 }
 
 /// `a + b` exactly, for `|a| >= |b|`.
+#[inline(always)]
 fn fast_two_sum<C: Core>(c: &mut C, a: C::V, b: C::V) -> Pair<C::V> {
     let high = c.fadd(a, b);
     let seen = c.fsub(high, a);
@@ -22,6 +23,7 @@ fn fast_two_sum<C: Core>(c: &mut C, a: C::V, b: C::V) -> Pair<C::V> {
 }
 
 /// `a·b` exactly.
+#[inline(always)]
 fn two_product<C: Core>(c: &mut C, a: C::V, b: C::V) -> Pair<C::V> {
     let high = c.fmul(a, b);
     let negated = c.fneg(high);
@@ -30,6 +32,7 @@ fn two_product<C: Core>(c: &mut C, a: C::V, b: C::V) -> Pair<C::V> {
 }
 
 /// `a·b` with a relative error of a few units in the last place of the low part.
+#[inline(always)]
 fn multiply<C: Core>(c: &mut C, a: &Pair<C::V>, b: &Pair<C::V>) -> Pair<C::V> {
     let Pair { high, low } = two_product(c, a.high, b.high);
     let low = c.fma(a.high, b.low, low);
@@ -37,11 +40,13 @@ fn multiply<C: Core>(c: &mut C, a: &Pair<C::V>, b: &Pair<C::V>) -> Pair<C::V> {
     Pair { high, low }
 }
 
+#[inline(always)]
 fn constant_pair<C: Core>(c: &mut C, like: C::V, single: [f64; 2], double: [f64; 2]) -> Pair<C::V> {
     Pair { high: by_width(c, like, single[0], double[0]), low: by_width(c, like, single[1], double[1]) }
 }
 
 /// `log2` of a positive finite number.
+#[inline(always)]
 fn log2_pair<C: Core>(c: &mut C, x: C::V) -> Pair<C::V> {
     let Split { f, e, .. } = split(c, x);
     // s = f / (2 + f) with its residue.
@@ -83,6 +88,7 @@ fn log2_pair<C: Core>(c: &mut C, x: C::V) -> Pair<C::V> {
 }
 
 /// `|x|^y` for a finite `x` that is not zero.
+#[inline(always)]
 fn positive_power<C: Core>(c: &mut C, size: C::V, y: C::V) -> C::V {
     let logarithm = log2_pair(c, size);
     // Large enough that a further increase changes nothing, small enough that products stay finite.
@@ -104,6 +110,7 @@ fn positive_power<C: Core>(c: &mut C, size: C::V, y: C::V) -> C::V {
 }
 
 /// As C99 defines it, special values included.
+#[inline(always)]
 pub fn pow<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
     let zero = c.float(x, 0.0);
     let one = c.float(x, 1.0);

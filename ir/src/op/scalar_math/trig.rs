@@ -17,6 +17,7 @@ pub(super) struct Reduced<V> {
     pub quadrant: V,
 }
 
+#[inline(always)]
 fn reduce<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
     let Exponent { n, shifted } = nearest_exponent(c, x, FRAC_2_PI);
     let mut r = x;
@@ -28,6 +29,7 @@ fn reduce<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
 }
 
 /// [`reduce`] with the rounding of `r`, which `tan` magnifies.
+#[inline(always)]
 fn reduce_precisely<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
     let Exponent { n, shifted } = nearest_exponent(c, x, FRAC_2_PI);
     let [first, second, third] = [0, 1, 2].map(|part| by_width(c, x, -HALF_PI_F32[part], -HALF_PI_F64[part]));
@@ -44,11 +46,12 @@ fn reduce_precisely<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
 }
 
 /// `finish` of the reduced argument, by whichever reduction suits `x`.
+#[inline(always)]
 fn with_reduction<C: Core>(
     c: &mut C,
     x: C::V,
-    reduce: fn(&mut C, C::V) -> Reduced<C::V>,
-    finish: fn(&mut C, Reduced<C::V>, C::V) -> C::V,
+    reduce: impl Fn(&mut C, C::V) -> Reduced<C::V>,
+    finish: impl Fn(&mut C, Reduced<C::V>, C::V) -> C::V,
 ) -> C::V {
     let fast = reduce(c, x);
     let fast = finish(c, fast, x);
@@ -61,12 +64,14 @@ fn with_reduction<C: Core>(
     })
 }
 
+#[inline(always)]
 fn sin_polynomial<C: Core>(c: &mut C, r: C::V, z: C::V) -> C::V {
     let p = poly_by_width(c, z, &SIN_F32, &SIN_F64);
     let cube = c.fmul(z, r);
     c.fma(cube, p, r)
 }
 
+#[inline(always)]
 fn cos_polynomial<C: Core>(c: &mut C, z: C::V) -> C::V {
     let p = poly_by_width(c, z, &COS_F32, &COS_F64);
     let minus_half = c.float(z, -0.5);
@@ -76,6 +81,7 @@ fn cos_polynomial<C: Core>(c: &mut C, z: C::V) -> C::V {
 }
 
 /// Whether the lowest bit of `quadrant` is clear.
+#[inline(always)]
 fn is_even<C: Core>(c: &mut C, quadrant: C::V) -> C::M {
     let one = c.int(quadrant, 1);
     let zero = c.int(quadrant, 0);
@@ -84,6 +90,7 @@ fn is_even<C: Core>(c: &mut C, quadrant: C::V) -> C::M {
 }
 
 /// The second lowest bit of `quadrant`, moved to the sign.
+#[inline(always)]
 fn half_turn<C: Core>(c: &mut C, quadrant: C::V) -> C::V {
     let two = c.int(quadrant, 2);
     let bit = c.iand(quadrant, two);
@@ -92,11 +99,13 @@ fn half_turn<C: Core>(c: &mut C, quadrant: C::V) -> C::V {
 }
 
 /// Sine and cosine of `r` within ±π/4.
+#[inline(always)]
 pub(super) fn sin_cos_reduced<C: Core>(c: &mut C, r: C::V) -> (C::V, C::V) {
     let z = c.fmul(r, r);
     (sin_polynomial(c, r, z), cos_polynomial(c, z))
 }
 
+#[inline(always)]
 fn finish_sin<C: Core>(c: &mut C, reduced: Reduced<C::V>, x: C::V) -> C::V {
     let Reduced { r, quadrant, .. } = reduced;
     let z = c.fmul(r, r);
@@ -110,6 +119,7 @@ fn finish_sin<C: Core>(c: &mut C, reduced: Reduced<C::V>, x: C::V) -> C::V {
 }
 
 /// `x` where it is so small that it is the result: keeps denormals and the sign of zero.
+#[inline(always)]
 fn keep_tiny<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
     let size = c.fabs(x);
     let tiny = by_width(c, x, 1.220_703_125e-4, 7.450_580_596_923_828e-9);
@@ -117,6 +127,7 @@ fn keep_tiny<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
     c.select(is_tiny, x, y)
 }
 
+#[inline(always)]
 fn finish_cos<C: Core>(c: &mut C, reduced: Reduced<C::V>, _: C::V) -> C::V {
     let Reduced { r, quadrant, .. } = reduced;
     let z = c.fmul(r, r);
@@ -131,6 +142,7 @@ fn finish_cos<C: Core>(c: &mut C, reduced: Reduced<C::V>, _: C::V) -> C::V {
     xor_sign(c, y, sign)
 }
 
+#[inline(always)]
 fn finish_tan<C: Core>(c: &mut C, reduced: Reduced<C::V>, x: C::V) -> C::V {
     let Reduced { r, low, quadrant } = reduced;
     let z = c.fmul(r, r);
@@ -157,14 +169,17 @@ fn finish_tan<C: Core>(c: &mut C, reduced: Reduced<C::V>, x: C::V) -> C::V {
     keep_tiny(c, x, y)
 }
 
+#[inline(always)]
 pub fn sin<C: Core>(c: &mut C, x: C::V) -> C::V {
     with_reduction(c, x, reduce, finish_sin)
 }
 
+#[inline(always)]
 pub fn cos<C: Core>(c: &mut C, x: C::V) -> C::V {
     with_reduction(c, x, reduce, finish_cos)
 }
 
+#[inline(always)]
 pub fn tan<C: Core>(c: &mut C, x: C::V) -> C::V {
     with_reduction(c, x, reduce_precisely, finish_tan)
 }

@@ -12,6 +12,7 @@ use super::{Core, by_width, int_by_width, mantissa_bits};
 const TERMS: i64 = 6;
 
 /// `a + b` as the rounded sum and what rounding lost.
+#[inline(always)]
 fn two_sum<C: Core>(c: &mut C, a: C::V, b: C::V) -> (C::V, C::V) {
     let sum = c.fadd(a, b);
     let b_seen = c.fsub(sum, a);
@@ -23,6 +24,7 @@ fn two_sum<C: Core>(c: &mut C, a: C::V, b: C::V) -> (C::V, C::V) {
 }
 
 /// `x` less the nearest multiple of 4, exactly.
+#[inline(always)]
 fn modulo_four<C: Core>(c: &mut C, x: C::V) -> C::V {
     let quarter = c.float(x, 0.25);
     let turns = c.fmul(x, quarter);
@@ -32,6 +34,7 @@ fn modulo_four<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// The quadrant and remainder of a finite `x` of size 2^16 or more. NaN for the infinities and NaN.
+#[inline(always)]
 pub(super) fn reduce_huge<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
     let width = mantissa_bits(c, x);
     let digits = width + 1;

@@ -1,0 +1,341 @@
+//! Running plans: pointers for buffers, kernels on the team of threads, routines in between.
+
+use crate::alloc::AllocError;
+use crate::buffer::Buffer;
+use crate::cranelift::{CompiledKernel, compile};
+use crate::host::HostError;
+use crate::host::gemm::{Operand, Product as Gemm, Scalar, gemm};
+use crate::threads;
+use crate::{BackendError, cache};
+use rustorch_ir::DType;
+use rustorch_ir::loops::{FAILURE_RECORD_BYTES, Role};
+use rustorch_ir::plan::{BufId, Matrix, Place, Plan, Product, Step, Task};
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::Relaxed};
+use thiserror::Error;
+
+/// Why a plan did not run to its end.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A check of a kernel failed; the code says which (see `rustorch_ir::op`), the detail with what.
+    #[error("a check failed with code {code} on {detail}")]
+    Check { code: i32, detail: i64 },
+    #[error(transparent)]
+    Alloc(#[from] AllocError),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("a host routine failed: {0}")]
+    Host(String),
+}
+
+impl From<HostError> for RunError {
+    fn from(e: HostError) -> RunError {
+        match e {
+            HostError::Alloc(e) => RunError::Alloc(e),
+            HostError::Interrupted(_) => RunError::Interrupted,
+        }
+    }
+}
+
+/// A plan with its compiled kernels. Runs any number of times, on any number of threads at once.
+#[derive(Debug)]
+pub struct Executable {
+    plan: Plan,
+    kernels: Vec<Arc<CompiledKernel>>,
+    /// Bytes of scratch memory that the hungriest kernel needs on each thread.
+    scratch: usize,
+}
+
+/// Pointers of one run.
+struct Frame<'a> {
+    exe: &'a Executable,
+    pointers: Vec<*mut u8>,
+    scalars: &'a [u64],
+    failure: AtomicI32,
+    detail: AtomicI64,
+}
+
+// SAFETY: the pointers are to buffers that outlive the run; kernels of one launch write disjoint parts.
+unsafe impl Sync for Frame<'_> {}
+
+impl Executable {
+    pub fn new(plan: Plan) -> Result<Executable, BackendError> {
+        let kernels = plan.kernels.iter().map(|k| cache::kernel(k, compile)).collect::<Result<Vec<_>, _>>()?;
+        let scratch = plan.kernels.iter().map(|k| k.scratch_layout().0).max().unwrap_or(FAILURE_RECORD_BYTES);
+        Ok(Executable { plan, kernels, scratch: scratch.next_multiple_of(64) })
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub fn code_bytes(&self) -> usize {
+        self.kernels.iter().map(|k| k.code_bytes()).sum()
+    }
+
+    /// Runs the plan; gives its outputs in order, sharing a buffer where the plan does.
+    ///
+    /// # Safety
+    /// `inputs[slot]` must be readable as the signature says, for the whole run: it points to element 0 of
+    /// a buffer with the declared shape, dtype and strides, which nobody writes meanwhile.
+    pub unsafe fn run(&self, inputs: &[*const u8], scalars: &[u64]) -> Result<Vec<Buffer>, RunError> {
+        let arena = Buffer::uninit(self.plan.arena)?;
+        let mut fresh: Vec<Buffer> = Vec::new();
+        let mut pointers = Vec::with_capacity(self.plan.buffers.len());
+        let mut output_of = vec![usize::MAX; self.plan.buffers.len()];
+        for (i, decl) in self.plan.buffers.iter().enumerate() {
+            pointers.push(match decl.place {
+                Place::Input(slot) => inputs[slot as usize].cast_mut(),
+                Place::Arena(offset) => arena.ptr().wrapping_add(offset),
+                Place::Output(_) => {
+                    let buffer = Buffer::uninit(decl.ty.bytes())?;
+                    output_of[i] = fresh.len();
+                    fresh.push(buffer.clone());
+                    buffer.ptr()
+                }
+            });
+        }
+        let frame = Frame {
+            exe: self,
+            pointers,
+            scalars,
+            failure: AtomicI32::new(0),
+            detail: AtomicI64::new(0),
+        };
+        for step in &self.plan.steps {
+            // SAFETY: the caller vouches for the inputs; the other buffers are as large as declared.
+            unsafe { frame.step(step)? };
+            if threads::interrupted() {
+                return Err(RunError::Interrupted);
+            }
+        }
+        Ok(self.plan.outputs.iter().map(|o| fresh[output_of[o.buf.0 as usize]].clone()).collect())
+    }
+}
+
+impl Frame<'_> {
+    /// # Safety
+    /// The pointers are valid for the buffers as the plan declares them.
+    unsafe fn step(&self, step: &Step) -> Result<(), RunError> {
+        match step {
+            Step::Launch { tasks, finish } => {
+                let prepared: SmallVec<[Prepared<'_>; 4]> = tasks.iter().map(|t| self.prepare(t)).collect();
+                // SAFETY: tasks of a launch are independent of each other.
+                unsafe { self.launch(&prepared)? };
+                for task in finish {
+                    let p = self.prepare(task);
+                    // SAFETY: runs alone.
+                    unsafe { p.range(self, 0, p.total) };
+                    self.check()?;
+                }
+                Ok(())
+            }
+            // SAFETY: as for this function.
+            Step::Product(p) => unsafe {
+                match p.dtype {
+                    DType::F64 => self.product::<f64>(p),
+                    _ => self.product::<f32>(p),
+                }
+            },
+        }
+    }
+
+    fn prepare<'t>(&self, task: &'t Task) -> Prepared<'t> {
+        let kernel = &self.exe.plan.kernels[task.kernel];
+        let mut given = task.bufs.iter();
+        let bufs = kernel
+            .params
+            .iter()
+            .map(|p| match p.role {
+                Role::Scratch(_) => std::ptr::null_mut(),
+                _ => given.next().map_or(std::ptr::null_mut(), |b| self.pointers[b.0 as usize]),
+            })
+            .collect();
+        Prepared {
+            task,
+            bufs,
+            scalars: task.scalars.iter().map(|&s| self.scalars[s as usize]).collect(),
+            total: kernel.parallel,
+        }
+    }
+
+    /// # Safety
+    /// As for `step`; the tasks write disjoint memory.
+    unsafe fn launch(&self, tasks: &[Prepared<'_>]) -> Result<(), RunError> {
+        match tasks {
+            [] => return Ok(()),
+            [one] => {
+                // SAFETY: ranges of one kernel's parallel space write disjoint memory.
+                let body = |begin, end| unsafe { one.range(self, begin, end) };
+                threads::parallel_for(one.total, one.task.grain, body)
+                    .map_err(|_| RunError::Interrupted)?;
+            }
+            many => {
+                // Pieces of all tasks, numbered through, so that small tasks share the threads.
+                let mut starts: SmallVec<[usize; 8]> = SmallVec::new();
+                let mut pieces = 0;
+                for t in many {
+                    starts.push(pieces);
+                    pieces += t.total.div_ceil(t.task.grain.max(1));
+                }
+                let small = many.iter().all(|t| t.total <= t.task.grain);
+                let body = |begin: usize, end: usize| {
+                    for piece in begin..end {
+                        let k = starts.partition_point(|&s| s <= piece) - 1;
+                        let (t, grain) = (&many[k], many[k].task.grain.max(1));
+                        let from = (piece - starts[k]) * grain;
+                        // SAFETY: pieces are disjoint parts of the tasks' spaces.
+                        unsafe { t.range(self, from, (from + grain).min(t.total)) };
+                    }
+                };
+                let grain = if small { pieces } else { 1 };
+                threads::parallel_for(pieces, grain, body).map_err(|_| RunError::Interrupted)?;
+            }
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), RunError> {
+        match self.failure.load(Relaxed) {
+            0 => Ok(()),
+            NO_SCRATCH => Err(RunError::Host("no memory for a thread's scratch".into())),
+            code => Err(RunError::Check { code, detail: self.detail.load(Relaxed) }),
+        }
+    }
+
+    /// # Safety
+    /// As for `step`.
+    unsafe fn product<T: Scalar>(&self, p: &Product) -> Result<(), RunError> {
+        let rows = p.m;
+        let inner = Batches::of(p);
+        let epilogue = p.epilogue.as_ref().map(|t| self.prepare(t));
+        let size = size_of::<T>();
+        for (number, (lhs, rhs)) in inner.outer.iter().enumerate() {
+            let operand = |m: &Matrix, batch: i64, more: i64| Operand {
+                ptr: self.pointers[m.buf.0 as usize].wrapping_offset((m.offset + more) as isize * size as isize).cast::<T>().cast_const(),
+                row: m.row_stride as isize,
+                col: m.col_stride as isize,
+                batch: batch as isize,
+            };
+            let first_row = number * inner.count * rows;
+            let gemm_of = Gemm {
+                batch: inner.count,
+                m: p.m,
+                n: p.n,
+                k: p.k,
+                a: operand(&p.lhs, inner.lhs, *lhs),
+                b: operand(&p.rhs, inner.rhs, *rhs),
+                c: self.pointers[p.out.0 as usize].cast::<T>().wrapping_add(first_row * p.n),
+                c_row: p.n,
+                c_batch: p.m * p.n,
+            };
+            let tail = |begin: usize, end: usize| {
+                if let Some(e) = &epilogue {
+                    // SAFETY: each row is finished, and visited once.
+                    unsafe { e.range(self, first_row + begin, first_row + end) };
+                }
+            };
+            let done: Option<crate::host::gemm::Epilogue<'_>> = if epilogue.is_some() { Some(&tail) } else { None };
+            // SAFETY: the plan's matrices lie in their buffers, and the result overlaps neither operand.
+            unsafe { gemm(&gemm_of, done)? };
+        }
+        self.check()
+    }
+}
+
+/// The batches of a product: `count` that one call walks by constant strides, for each of the offsets `outer`.
+struct Batches {
+    count: usize,
+    lhs: i64,
+    rhs: i64,
+    outer: Vec<(i64, i64)>,
+}
+
+impl Batches {
+    fn of(p: &Product) -> Batches {
+        let (mut count, mut lhs, mut rhs) = (1usize, 0, 0);
+        let mut axes = p.batch.len();
+        while axes > 0 {
+            let (n, l, r) = (p.batch[axes - 1], p.lhs.batch_strides[axes - 1], p.rhs.batch_strides[axes - 1]);
+            if n != 1 {
+                if count == 1 {
+                    (lhs, rhs) = (l, r);
+                } else if l != lhs * count as i64 || r != rhs * count as i64 {
+                    break;
+                }
+                count *= n;
+            }
+            axes -= 1;
+        }
+        let mut outer = vec![(0, 0)];
+        for axis in 0..axes {
+            let (l, r) = (p.lhs.batch_strides[axis], p.rhs.batch_strides[axis]);
+            outer = outer
+                .iter()
+                .flat_map(|&(a, b)| (0..p.batch[axis] as i64).map(move |i| (a + i * l, b + i * r)))
+                .collect();
+        }
+        Batches { count, lhs, rhs, outer }
+    }
+}
+
+/// A task with its pointers.
+struct Prepared<'t> {
+    task: &'t Task,
+    bufs: SmallVec<[*mut u8; 12]>,
+    scalars: SmallVec<[u64; 8]>,
+    total: usize,
+}
+
+// SAFETY: the pointers are only passed on to kernels, under the contract of `range`.
+unsafe impl Sync for Prepared<'_> {}
+
+impl Prepared<'_> {
+    /// Runs iterations `begin..end`; after a failure anywhere nothing more is started.
+    ///
+    /// # Safety
+    /// The pointers fit the kernel, and nobody else runs these iterations.
+    unsafe fn range(&self, frame: &Frame<'_>, begin: usize, end: usize) {
+        if begin >= end || frame.failure.load(Relaxed) != 0 {
+            return;
+        }
+        let entry = frame.exe.kernels[self.task.kernel].entry();
+        let run = |scratch: *mut u8| {
+            // SAFETY: the plan was made for these kernels; pointers and scratch are as large as they demand.
+            let status =
+                unsafe { entry(self.bufs.as_ptr(), self.scalars.as_ptr(), begin as i64, end as i64, scratch) };
+            if status != 0 && frame.failure.swap(status, Relaxed) == 0 {
+                // SAFETY: a failed kernel leaves its detail at the start of its scratch memory.
+                frame.detail.store(unsafe { scratch.cast::<i64>().read() }, Relaxed);
+            }
+        };
+        if with_scratch(frame.exe.scratch, run).is_none() {
+            frame.failure.store(NO_SCRATCH, Relaxed);
+        }
+    }
+}
+
+/// Stands for a status where a thread found no scratch memory.
+const NO_SCRATCH: i32 = i32::MIN;
+
+thread_local! {
+    static SCRATCH: RefCell<Option<Buffer>> = const { RefCell::new(None) };
+}
+
+/// Calls `f` with this thread's scratch memory; `None` when there is none to be had.
+fn with_scratch(bytes: usize, f: impl FnOnce(*mut u8)) -> Option<()> {
+    SCRATCH.with_borrow_mut(|s| {
+        if s.as_ref().is_none_or(|s| s.len() < bytes) {
+            *s = Some(Buffer::uninit(bytes).ok()?);
+        }
+        s.as_ref().map(|s| f(s.ptr()))
+    })
+}
+
+/// Names a buffer in messages.
+pub fn describe(plan: &Plan, buf: BufId) -> String {
+    let decl = &plan.buffers[buf.0 as usize];
+    format!("{}{} ({})", decl.ty.dtype, decl.ty.shape, decl.reason)
+}

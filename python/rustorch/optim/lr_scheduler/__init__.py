@@ -1,0 +1,31 @@
+"""Learning-rate schedules."""
+
+from rustorch.optim.lr_scheduler.base import LRScheduler
+from rustorch.optim.lr_scheduler.one_cycle import OneCycleLR
+from rustorch.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from rustorch.optim.lr_scheduler.schedules import (
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    StepLR,
+)
+from rustorch.optim.lr_scheduler.sequence import SequentialLR
+
+__all__ = [
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]

@@ -6,6 +6,7 @@ from rustorch.autograd import function as function
 from rustorch.autograd.engine import backward, grad
 from rustorch.autograd.function import Function
 from rustorch.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from rustorch.autograd.gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
@@ -23,13 +24,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Training needs neither, so importing rustorch does not load them.
+    # Training does not need it, so importing rustorch does not load it.
     if name == "functional":
         import importlib
 
         return importlib.import_module("rustorch.autograd.functional")
-    if name in ("gradcheck", "gradgradcheck"):
-        from rustorch.autograd import _numerical_check
-
-        return getattr(_numerical_check, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

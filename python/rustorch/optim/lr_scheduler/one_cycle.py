@@ -1,4 +1,4 @@
-"""`OneCycleLR`: the rate rises and then falls below where it began, over a whole training run (Smith and Topin, 2018)."""
+"""`OneCycleLR`: over a training run the rate rises, then falls below where it began (Smith and Topin, 2018)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,62 @@
-//! placeholder
+//! Helpers for tests that cross the crates: building graphs, running them, comparing.
+
+use rustorch_backend::buffer::Buffer;
+use rustorch_backend::run::Executable;
+use rustorch_ir::build::Build;
+use rustorch_ir::op::{Input, Op, Source};
+use rustorch_ir::{DType, Graph, Shape, Value};
+use rustorch_passes::{Compiled, Request, compile};
+
+/// A contiguous input.
+pub fn input(g: &mut Graph, slot: u32, dtype: DType, sizes: &[usize]) -> Value {
+    let shape = Shape::from_sizes(sizes);
+    let strides = shape.contiguous_strides();
+    strided(g, slot, dtype, sizes, &strides)
+}
+
+/// An input read with these strides.
+pub fn strided(g: &mut Graph, slot: u32, dtype: DType, sizes: &[usize], strides: &[i64]) -> Value {
+    let input = Input {
+        slot,
+        dtype,
+        shape: Shape::from_sizes(sizes),
+        source: Source::Buffer(strides.iter().copied().collect()),
+    };
+    let node = g.add(Op::Input(input), &[]).expect("an input");
+    Value { node, port: 0 }
+}
+
+pub fn compiled(g: &Graph) -> Compiled {
+    compile(&Request { graph: g.clone(), keep: vec![] }).expect("compiles")
+}
+
+/// The outputs of a graph on f32 inputs.
+pub fn run_f32(g: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
+    let exe = Executable::new(compiled(g).plan).expect("emits");
+    let pointers: Vec<*const u8> = inputs.iter().map(|x| x.as_ptr().cast()).collect();
+    // SAFETY: the inputs are as large as their graph declares.
+    let outputs: Vec<Buffer> = unsafe { exe.run(&pointers, &[]) }.expect("runs");
+    let sizes = exe.plan().outputs.iter().map(|o| o.ty.shape.numel());
+    outputs
+        .iter()
+        .zip(sizes)
+        .map(|(b, n)| {
+            // SAFETY: outputs are f32.
+            let all: &[f32] = unsafe { b.as_slice() };
+            all[..n].to_vec()
+        })
+        .collect()
+}
+
+/// Numbers in [-1, 1), always the same.
+pub fn noise(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}

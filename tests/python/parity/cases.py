@@ -184,6 +184,7 @@ def aspects(row):
     found += ["special"] if row.special else []
     found += ["grad"] if row.grad else []
     found += ["inplace_grad"] if row.grad and "inplace" in row.forms else []
+    found += ["special_grad"] if row.grad and row.special else []
     found += ["gradgrad"] if row.gradgrad else []
     found += ["promotion"] if row.promote else []
     found += ["scalars"] if row.scalars else []
@@ -196,6 +197,7 @@ def cases(row, aspect):
     seed = seed_of(row.name, aspect)
     build = {
         "special": _special,
+        "special_grad": _special_grad,
         "promotion": _promotion,
         "scalars": _scalars,
     }.get(aspect, _sampled)
@@ -231,6 +233,15 @@ def _special(row, aspect, seed):
     for call, dtype, repeat in itertools.product(row.special, dtypes, range(2)):
         if repeat == 0 or dtype in FLOATS:
             yield Case(row, row.forms[0], call, (dtype,), fill="special")
+
+
+def _special_grad(row, aspect, seed):
+    """Gradients at special values one by one (where a value has a gradient of its own), and at kinks and ties."""
+    for call, dtype in itertools.product(row.special, ("float32", "float64")):
+        same_shape = len({spec.shape for spec in call.tensors()}) == 1
+        if row.pointwise and same_shape:
+            yield Case(row, row.forms[0], call, (dtype,), fill="special", order=1)
+        yield Case(row, row.forms[0], call, (dtype,), fill="kinks", order=1)
 
 
 def _promotion(row, aspect, seed):

@@ -57,6 +57,8 @@ class Lib:
     def read(self, tensor):
         """The values as a NumPy array that shares nothing with the tensor."""
         tensor = tensor.detach()
+        if self.module is torch and tensor._is_zerotensor():  # torch's symbolic zero gradients refuse `numpy`
+            tensor = tensor.clone()
         if dtype_name(tensor.dtype) == "bfloat16":
             tensor = tensor.to(self.module.float32)
         return np.array(tensor.numpy())

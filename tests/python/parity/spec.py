@@ -27,6 +27,10 @@ for _name, _edges in EDGES.items():
     SPECIAL[_name] = COMMON + _edges + tuple(-edge for edge in _edges)
 
 
+# Points where derivatives jump and where comparisons tie.
+KINKS = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, 1.5, -1.5, 2.5, 6.0)
+
+
 @dataclass(frozen=True)
 class T:
     """A tensor argument. `dtype` None means the dtype of the case; `below` makes integers of [0, below)."""
@@ -97,8 +101,8 @@ def draw(spec, dtype, rng, fill):
     size = int(np.prod(spec.shape))
     if spec.below is not None:
         flat = rng.permutation(spec.below)[:size] if spec.distinct else rng.integers(0, spec.below, size)
-    elif fill == "special":
-        pool = np.array(SPECIAL[dtype], dtype=kind)
+    elif fill in ("special", "kinks"):
+        pool = np.array(SPECIAL[dtype] if fill == "special" else KINKS, dtype=kind)
         flat = np.resize(rng.permutation(np.resize(pool, max(size, len(pool)))), size)
     elif dtype == "bool":
         flat = rng.integers(0, 2, size)

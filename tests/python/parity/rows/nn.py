@@ -91,19 +91,20 @@ NORMALISED = (
 
 REDUCTIONS = ("none", "mean", "sum")
 CLASSES = idx(5, below=3)
+WEIGHT = t(3, low=0.5, grad=False)
 LOSSES = (
     op(
         F + "cross_entropy",
         [
             *(S(t(5, 3), CLASSES, reduction=mode) for mode in REDUCTIONS),
             *(S(t(5, 3), t(5, 3, low=0, high=1), reduction=mode) for mode in REDUCTIONS),
-            S(t(5, 3), CLASSES, weight=t(3, low=0.5)),
-            S(t(5, 3), CLASSES, t(3, low=0.5), reduction="none"),
+            S(t(5, 3), CLASSES, weight=WEIGHT),
+            S(t(5, 3), CLASSES, WEIGHT, reduction="none"),
             S(t(5, 3), lit([0, 1, 2, -100, 1], "int64")),
             S(t(5, 3), lit([0, 1, 2, 1, 1], "int64"), ignore_index=1),
             S(t(5, 3), lit([0, 1, 2, 1, 1], "int64"), ignore_index=1, reduction="none", label_smoothing=0.2),
             S(t(5, 3), CLASSES, label_smoothing=0.1),
-            S(t(5, 3), CLASSES, weight=t(3, low=0.5), label_smoothing=0.1),
+            S(t(5, 3), CLASSES, weight=WEIGHT, label_smoothing=0.1),
             S(t(5, 3), t(5, 3, low=0, high=1), label_smoothing=0.1),
             S(t(3), lit(1, "int64")),
             S(t(2, 3, 4), idx(2, 4, below=3)),
@@ -124,7 +125,7 @@ LOSSES = (
         F + "nll_loss",
         [
             *(S(t(5, 3), CLASSES, reduction=mode) for mode in REDUCTIONS),
-            S(t(5, 3), CLASSES, weight=t(3, low=0.5)),
+            S(t(5, 3), CLASSES, weight=WEIGHT),
             S(t(5, 3), lit([0, 1, 2, -100, 1], "int64")),
             S(t(5, 3), lit([0, 1, 2, 1, 1], "int64"), ignore_index=1, reduction="sum"),
             S(t(3), lit(1, "int64")),

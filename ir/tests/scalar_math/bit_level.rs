@@ -170,7 +170,7 @@ fn check_half(name: &str, mantissa: i32, widen: Convert, narrow: Convert) {
         let rivals = [size.wrapping_sub(1), size + 1];
         for rival in rivals.into_iter().filter(|&rival| rival <= infinity && a.is_finite()) {
             let other = (a - magnitude(rival)).abs();
-            let better = error < other || (error == other && size % 2 == 0);
+            let better = error < other || (error == other && size.is_multiple_of(2));
             assert!(better, "{name}({x:e}) = {got:#06x}, but {rival:#06x} is nearer");
         }
         assert!(a.is_finite() || size == infinity, "{name}({x:e}) = {got:#06x}");

@@ -112,7 +112,8 @@ fn pairs() {
     ];
     let signed = || values.iter().flat_map(|&v| [v, -v]);
     type Binary = fn(&mut Plain, Bits, Bits) -> Bits;
-    let functions: [(&str, Binary, fn(f64, f64) -> f64, fn(f32, f32) -> f32); 3] = [
+    type Pair<T> = fn(T, T) -> T;
+    let functions: [(&str, Binary, Pair<f64>, Pair<f32>); 3] = [
         ("atan2", sm::atan2, f64::atan2, f32::atan2),
         ("hypot", sm::hypot, f64::hypot, f32::hypot),
         ("fmod", sm::fmod, |x, y| x % y, |x, y| x % y),

@@ -9,6 +9,7 @@
 ///
 /// Every operation rounds once, as IEEE 754 says, and nothing is contracted: where an expansion wants
 /// a fused multiply-add it says [`Core::fma`]. Integer arithmetic wraps.
+#[allow(clippy::wrong_self_convention, reason = "`self` is where instructions go, not what is converted")]
 pub trait Core {
     /// A float, or an integer of the same width.
     type V: Copy;

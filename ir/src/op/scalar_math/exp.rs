@@ -12,7 +12,7 @@ pub(super) const SHIFTER_F32: f64 = 12_582_912.0;
 pub(super) const SHIFTER_F64: f64 = 6_755_399_441_055_744.0;
 
 /// ln 2 as the nearest f32 and what is missing.
-pub(super) const LN2_F32: [f64; 2] = [0.693_147_182_464_599_6, -1.904_654_212_125_933_6e-9];
+pub(super) const LN2_F32: [f64; 2] = [LN_2 as f32 as f64, -1.904_654_212_125_933_6e-9];
 /// ln 2 as the nearest f64 and what is missing.
 pub(super) const LN2_F64: [f64; 2] = [LN_2, 2.319_046_813_846_299_6e-17];
 
@@ -165,7 +165,7 @@ pub fn expm1<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// Below these, `x ± x²/2` rounds to `x`.
-pub(super) const TINY_F32: f64 = 2.980_232_238_769_531_25e-8;
+pub(super) const TINY_F32: f64 = 2.980_232_238_769_531_3e-8;
 pub(super) const TINY_F64: f64 = 5.551_115_123_125_783e-17;
 
 /// `1 / (1 + e^-x)`, precise for large negative `x` too, down to denormal results.
@@ -205,9 +205,9 @@ const EXP_F64: [f64; 10] = [
 ];
 
 // (2^r - 1) / r
-const EXP2_F32: [f64; 6] = [0.6931472, 0.2402265, 0.055503596, 0.0096180625, 0.0013390987, 0.00015462864];
+const EXP2_F32: [f64; 6] = [LN_2, 0.2402265, 0.055503596, 0.0096180625, 0.0013390987, 0.00015462864];
 const EXP2_F64: [f64; 11] = [
-    0.6931471805599453,
+    LN_2,
     0.2402265069591012,
     0.055504108664822596,
     0.00961812910759763,

@@ -240,7 +240,7 @@ pub fn polygamma<C: Core>(c: &mut C, n: u32, x: C::V) -> C::V {
     let z = zeta(c, s, x);
     // (-1)^(n + 1)·n!, which from 171 on is infinite in f64 as well.
     let factorial: f64 = (1..=n.min(200)).map(f64::from).product();
-    let factor = if n % 2 == 0 { -factorial } else { factorial };
+    let factor = if n.is_multiple_of(2) { -factorial } else { factorial };
     let factor = c.float(x, factor);
     c.fmul(z, factor)
 }

@@ -7,7 +7,7 @@
 use super::exp::{Exponent, nearest_exponent};
 use super::trig_reduce::reduce_huge;
 use super::{Core, by_width, poly_by_width, xor_sign};
-use std::f64::consts::FRAC_2_PI;
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
 /// `r` and the integer whose low two bits are the quadrant.
 pub(super) struct Reduced<V> {
@@ -45,23 +45,43 @@ fn reduce_precisely<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
     Reduced { r, low: Some(low), quadrant: shifted }
 }
 
-/// `finish` of the reduced argument, by whichever reduction suits `x`.
+/// Which function the reduced argument goes to.
+#[derive(Clone, Copy)]
+enum Function {
+    Sin,
+    Cos,
+    Tan,
+}
+
 #[inline(always)]
-fn with_reduction<C: Core>(
-    c: &mut C,
-    x: C::V,
-    reduce: impl Fn(&mut C, C::V) -> Reduced<C::V>,
-    finish: impl Fn(&mut C, Reduced<C::V>, C::V) -> C::V,
-) -> C::V {
-    let fast = reduce(c, x);
-    let fast = finish(c, fast, x);
+fn finish<C: Core>(c: &mut C, function: Function, reduced: Reduced<C::V>, x: C::V) -> C::V {
+    match function {
+        Function::Sin => finish_sin(c, reduced, x),
+        Function::Cos => finish_cos(c, reduced),
+        Function::Tan => finish_tan(c, reduced, x),
+    }
+}
+
+/// `function` of `x`, by whichever reduction suits it.
+#[inline(always)]
+fn with_reduction<C: Core>(c: &mut C, x: C::V, function: Function) -> C::V {
+    let fast = match function {
+        Function::Tan => reduce_precisely(c, x),
+        _ => reduce(c, x),
+    };
+    let fast = finish(c, function, fast, x);
     let size = c.fabs(x);
     let limit = by_width(c, x, 65_536.0, 1_048_576.0);
     let huge = c.flt(limit, size);
-    c.rarely(huge, fast, |c| {
-        let slow = reduce_huge(c, x);
-        finish(c, slow, x)
-    })
+    c.rarely(
+        huge,
+        fast,
+        #[inline(always)]
+        |c| {
+            let slow = reduce_huge(c, x);
+            finish(c, function, slow, x)
+        },
+    )
 }
 
 #[inline(always)]
@@ -128,7 +148,7 @@ fn keep_tiny<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
 }
 
 #[inline(always)]
-fn finish_cos<C: Core>(c: &mut C, reduced: Reduced<C::V>, _: C::V) -> C::V {
+fn finish_cos<C: Core>(c: &mut C, reduced: Reduced<C::V>) -> C::V {
     let Reduced { r, quadrant, .. } = reduced;
     let z = c.fmul(r, r);
     let sine = sin_polynomial(c, r, z);
@@ -171,23 +191,23 @@ fn finish_tan<C: Core>(c: &mut C, reduced: Reduced<C::V>, x: C::V) -> C::V {
 
 #[inline(always)]
 pub fn sin<C: Core>(c: &mut C, x: C::V) -> C::V {
-    with_reduction(c, x, reduce, finish_sin)
+    with_reduction(c, x, Function::Sin)
 }
 
 #[inline(always)]
 pub fn cos<C: Core>(c: &mut C, x: C::V) -> C::V {
-    with_reduction(c, x, reduce, finish_cos)
+    with_reduction(c, x, Function::Cos)
 }
 
 #[inline(always)]
 pub fn tan<C: Core>(c: &mut C, x: C::V) -> C::V {
-    with_reduction(c, x, reduce_precisely, finish_tan)
+    with_reduction(c, x, Function::Tan)
 }
 
 /// π/2 as a sum of three floats.
 pub(super) const HALF_PI_F32: [f64; 3] =
-    [1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15];
-pub(super) const HALF_PI_F64: [f64; 3] = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33];
+    [FRAC_PI_2 as f32 as f64, -4.371138828673793e-08, -1.7151245100058819e-15];
+pub(super) const HALF_PI_F64: [f64; 3] = [FRAC_PI_2, 6.123233995736766e-17, -1.4973849048591698e-33];
 
 // (sin r - r) / r³ in r²
 const SIN_F32: [f64; 3] = [-0.16666655, 0.008332191, -0.00019518605];

@@ -1,0 +1,71 @@
+//! Calling an overload: names its gradient function, and gives it its in-place form.
+
+use super::{Arg, Args, Entry, Overload, Ret, Signature};
+use crate::error::{Error, Result};
+use crate::gradient::Scope;
+use crate::tensor::Tensor;
+use rustorch_ir::{Category, DType};
+
+impl Overload {
+    /// Panics if the schema does not parse: a defect that a test finds.
+    pub(super) fn new(entry: &'static Entry, in_place: bool) -> Overload {
+        let signature = Signature::parse(entry.schema).unwrap_or_else(|error| panic!("{error}"));
+        let grad = entry.grad.unwrap_or_else(|| super::leak(grad_name(signature.name)));
+        Overload { entry, signature, in_place, grad }
+    }
+
+    /// Runs the operation with arguments in the order of the schema. The in-place form returns nothing new: its
+    /// result is the tensor at [`Signature::receiver`], which was written.
+    pub fn call(&self, args: &Args<'_>) -> Result<Ret> {
+        let scope = Scope::enter(self.grad);
+        if !self.in_place {
+            return (self.entry.call)(&args.of_call(&scope, None));
+        }
+        let target = args.tensor(self.signature.receiver.unwrap_or(0));
+        let tracks = (0..args.len()).any(|i| matches!(args.get(i), Arg::Tensor(t) if t.requires_grad()));
+        target.check_write(tracks)?;
+        let inner = args.of_call(&scope, Some(target));
+        let Ret::Tensor(result) = (self.entry.call)(&inner)? else {
+            return Err(Error::Runtime(format!("{}_ has no single result to write", self.signature.name)));
+        };
+        write_result(target, &result)?;
+        if inner.saves_result() {
+            scope.save(target)?;
+        }
+        Ok(Ret::Tensor(target.clone()))
+    }
+}
+
+/// Writes `result` to `target` in the target's dtype, with torch's refusals of what would lose its category.
+pub fn write_result(target: &Tensor, result: &Tensor) -> Result<()> {
+    let (from, to) = (result.dtype(), target.dtype());
+    if !can_cast(from, to) {
+        return Err(Error::DType(format!(
+            "result type {} can't be cast to the desired output type {}",
+            from.scalar_type_name(),
+            to.scalar_type_name()
+        )));
+    }
+    let value = result.read()?;
+    let value = if from == to { value } else { value.cast(to)? };
+    target.write(value)
+}
+
+/// torch's rule for what a result may be converted to: not from a higher category to a lower one.
+pub fn can_cast(from: DType, to: DType) -> bool {
+    let rank = |dtype: DType| match dtype.category() {
+        Category::Bool => 0,
+        Category::Integer => 1,
+        Category::Float => 2,
+    };
+    rank(from) <= rank(to)
+}
+
+/// `AddBackward0` for `add`, `LogSoftmaxBackward0` for `log_softmax`.
+fn grad_name(name: &str) -> String {
+    let camel: String = name
+        .split('_')
+        .map(|part| part[..part.len().min(1)].to_uppercase() + part.get(1..).unwrap_or_default())
+        .collect();
+    camel + "Backward0"
+}

@@ -157,9 +157,15 @@ LOSSES = (
         F + "binary_cross_entropy_with_logits",
         [
             *(S(A, t(3, 4, low=0, high=1), reduction=mode) for mode in REDUCTIONS),
-            S(A, t(3, 4, low=0, high=1), weight=t(4, low=0.5)),
-            S(A, t(3, 4, low=0, high=1), pos_weight=t(4, low=0.5)),
-            S(A, t(3, 4, low=0, high=1), t(4, low=0.5), pos_weight=t(3, 4, low=0.5), reduction="none"),
+            S(A, t(3, 4, low=0, high=1), weight=t(4, low=0.5, grad=False)),
+            S(A, t(3, 4, low=0, high=1), pos_weight=t(4, low=0.5, grad=False)),
+            S(
+                A,
+                t(3, 4, low=0, high=1),
+                t(4, low=0.5, grad=False),
+                pos_weight=t(3, 4, low=0.5, grad=False),
+                reduction="none",
+            ),
             S(t(), t(low=0, high=1)),
             S(t(0), t(0)),
             S(A, t(4)),

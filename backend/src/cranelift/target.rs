@@ -7,7 +7,9 @@ use super::symbols::Symbols;
 use crate::BackendError;
 use crate::target::{Op, Opened, Place, Reg, Target};
 use cranelift::prelude::*;
-use cranelift_codegen::ir::{BlockArg, Endianness, Function, Inst, Opcode, SigRef, ValueDef};
+use cranelift_codegen::ir::{
+    BlockArg, Endianness, Function, Inst, InstructionData, Opcode, SigRef, ValueDef,
+};
 use cranelift_codegen::isa::{TargetFrontendConfig, TargetIsa};
 use rustorch_ir::dtype::DType;
 use rustorch_ir::loops::{BinOp, CastOp, CmpOp, Elem, Kernel, UnOp};
@@ -160,6 +162,25 @@ impl<'a> Emitter<'a> {
         };
         compare || !(self.features.x86 && self.features.round)
     }
+
+    /// Selects floats in vector registers when a comparison of such floats decides: x86 has no conditional move
+    /// for them, and a branch on data is mispredicted. Minimum and maximum are one instruction without this.
+    fn blend_scalars(&mut self, reg: Reg, mask: Value, a: Value, b: Value) -> Option<Value> {
+        let ValueDef::Result(inst, _) = self.b.func.dfg.value_def(mask) else { return None };
+        let InstructionData::FloatCompare { cond, args, .. } = self.b.func.dfg.insts[inst] else {
+            return None;
+        };
+        let minimum = cond == FloatCC::LessThan && (args == [a, b] || args == [b, a]);
+        if minimum || !reg.is_float() || self.b.func.dfg.value_type(args[0]) != ty(reg) {
+            return None;
+        }
+        let vector = if reg == Reg::F32 { types::F32X4 } else { types::F64X2 };
+        let [x, y, a, b] = [args[0], args[1], a, b].map(|v| self.b.ins().scalar_to_vector(vector, v));
+        let mask = self.b.ins().fcmp(cond, x, y);
+        let mask = self.bits(vector, mask);
+        let selected = self.b.ins().bitselect(mask, a, b);
+        Some(self.b.ins().extractlane(selected, 0))
+    }
 }
 
 impl Target for Emitter<'_> {
@@ -290,7 +311,8 @@ impl Target for Emitter<'_> {
 
     fn select(&mut self, reg: Reg, mask: Value, a: Value, b: Value) -> Value {
         if !reg.is_vector() {
-            return self.b.ins().select(mask, a, b);
+            let blended = if self.features.x86 { self.blend_scalars(reg, mask, a, b) } else { None };
+            return blended.unwrap_or_else(|| self.b.ins().select(mask, a, b));
         }
         if self.selects_bits(reg, mask) {
             let mask = self.bits(ty(reg), mask);

@@ -23,7 +23,7 @@ def arguments():
     parser.add_argument("--framework", choices=["rustorch", "torch"], default="rustorch")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--losses", type=Path, help="write the losses of the first 50 steps to this file")
     parser.add_argument("--no-plots", action="store_true")
@@ -50,7 +50,7 @@ def build(nn):
 
 def train(rt, model, images, classes, options, compiles):
     """Returns for every step its loss, how long it took, and whether anything was compiled during it."""
-    loss_of = rt.nn.CrossEntropyLoss()
+    loss_of = rt.nn.CrossEntropyLoss(label_smoothing=0.1)
     optimizer = rt.optim.Adam(model.parameters(), lr=options.lr)
     size = options.batch_size
     batches = len(images) // size
@@ -95,7 +95,7 @@ def explain_step(rt, images, classes, options):
 
     def step(x, y):
         optimizer.zero_grad()
-        loss = rt.nn.functional.cross_entropy(model(x), y)
+        loss = rt.nn.functional.cross_entropy(model(x), y, label_smoothing=0.1)
         loss.backward()
         optimizer.step()
         return loss

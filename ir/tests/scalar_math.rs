@@ -1,6 +1,6 @@
 //! The expansions of scalar functions, run as plain arithmetic and judged in units in the last place.
 //!
-//! f32: a sweep over bit patterns against f64 arithmetic. Every 997th pattern by default;
+//! f32: a sweep over bit patterns against f64 arithmetic. Every 3001st pattern by default;
 //! `RUSTORCH_SWEEP_STEP=1` takes all of them. f64: against correctly rounded values in `data/`.
 
 #[path = "scalar_math/bit_level.rs"]

@@ -8,7 +8,7 @@ type Expansion = fn(&mut Plain, Bits) -> Bits;
 pub fn step() -> usize {
     match std::env::var("RUSTORCH_SWEEP_STEP") {
         Ok(step) => step.parse().expect("RUSTORCH_SWEEP_STEP is a number"),
-        Err(_) => 997,
+        Err(_) => 3001,
     }
 }
 

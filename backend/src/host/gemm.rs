@@ -14,7 +14,7 @@ use super::HostError;
 use crate::alloc::{self, AllocError, Block};
 use crate::threads;
 pub use kernel::Scalar;
-use kernel::{Axpy, Dots, Kernels, Tile};
+use kernel::{AXPY_ROWS, Axpy, DOT_ROWS, Dots, Kernels, Tile};
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 
 /// Steps of `k` per block: a panel of B this long and a tile of A stay in the first-level cache.
@@ -25,10 +25,13 @@ const MC: usize = 240;
 const NC: usize = 8192;
 /// A block of rows that an epilogue visits keeps within this many bytes, half of a common second-level cache.
 const HOT_BYTES: usize = 512 << 10;
+/// What is larger is not found in a first- or second-level cache again.
+const CACHE_BYTES: usize = 1 << 20;
 /// Multiplications worth handing to another thread.
 const MIN_WORK: usize = 1 << 17;
-/// Rows or columns up to which a product counts as skinny.
+/// Rows or columns up to which a product is taken for single dot products, and twice as many rows if `k` is long.
 const SKINNY: usize = 4;
+const LONG: usize = 256;
 
 /// An operand: element `(i, j)` of matrix `l` is at `ptr + l * batch + i * row + j * col`.
 #[derive(Debug, Clone, Copy)]
@@ -169,18 +172,23 @@ impl<T: Scalar> Single<'_, T> {
         }
         // SAFETY: (all calls) the caller's promise, with the roles of rows and columns exchanged where said.
         unsafe {
-            if m == 1 && b.col == 1 {
-                return self.vector(n, (a.ptr, a.col), (b.ptr, b.row), c).map(|()| (self.done)(0, 1));
+            let far = k.saturating_mul(size_of::<T>()) > CACHE_BYTES / n;
+            if b.col == 1 && (m == 1 || m <= AXPY_ROWS && far) {
+                self.streamed((m, n), (a.ptr, a.row, a.col), (b.ptr, b.row), (c, c_row))?;
+                (self.done)(0, m);
+                return Ok(());
             }
             if n == 1 && a.row == 1 && c_row == 1 {
-                return self.vector(m, (b.ptr, b.row), (a.ptr, a.col), c).map(|()| (self.done)(0, m));
+                self.streamed((1, m), (b.ptr, b.col, b.row), (a.ptr, a.col), (c, m))?;
+                (self.done)(0, m);
+                return Ok(());
             }
-            if m <= SKINNY && b.row == 1 {
+            if b.row == 1 && (m <= SKINNY || m <= 2 * SKINNY && k >= LONG) {
                 self.skinny((m, n), (a.ptr, a.row, a.col), (b.ptr, b.col), (c, c_row, 1))?;
                 (self.done)(0, m);
                 return Ok(());
             }
-            if n <= SKINNY && a.col == 1 {
+            if a.col == 1 && (n == 1 || n <= SKINNY && k >= LONG / 2) {
                 self.skinny((n, m), (b.ptr, b.col, b.row), (a.ptr, a.row), (c, 1, c_row))?;
                 (self.done)(0, m);
                 return Ok(());
@@ -189,13 +197,13 @@ impl<T: Scalar> Single<'_, T> {
         }
     }
 
-    /// `y = x · B` for contiguous rows of B.
-    unsafe fn vector(
+    /// A few rows of C as sums of scaled rows of B, which are contiguous and read once.
+    unsafe fn streamed(
         &self,
-        n: usize,
-        (x, x_step): (*const T, isize),
+        (rows, n): (usize, usize),
+        (x, x_row, x_step): (*const T, isize, isize),
         (b, b_row): (*const T, isize),
-        y: *mut T,
+        (y, y_row): (*mut T, usize),
     ) -> Result<(), HostError> {
         let k = self.product.k;
         let operands = Shared((x, b, y));
@@ -204,9 +212,10 @@ impl<T: Scalar> Single<'_, T> {
             // SAFETY: columns `begin..end` exist and belong to this call alone.
             unsafe {
                 let (b, y) = (b.add(begin), y.add(begin));
-                (self.kernels.axpy)(&Axpy { k, n: end - begin, x, x_step, b, b_row, y });
+                (self.kernels.axpy)(&Axpy { k, n: end - begin, rows, x, x_row, x_step, b, b_row, y, y_row });
             }
         };
+        // Multiples of every vector length: which columns are the rest of a vector does not depend on the split.
         let grain = n.div_ceil(self.threads).next_multiple_of(64).min(1024);
         threads::parallel_for_workers(self.threads, n, grain, |_, begin, end| part(begin, end))?;
         Ok(())
@@ -239,20 +248,25 @@ impl<T: Scalar> Single<'_, T> {
         let operands = Shared((left, right, out));
         let part = |begin: usize, end: usize| {
             let (left, right, out) = operands.get();
-            // SAFETY: vectors `begin..end` exist and their results belong to this call alone.
-            unsafe {
-                (self.kernels.dots)(&Dots {
-                    k,
-                    a: left,
-                    a_row: left_row,
-                    rows: few,
-                    b: right.offset(begin as isize * right_row),
-                    b_row: right_row,
-                    cols: end - begin,
-                    out: out.add(begin * out_col),
-                    out_row,
-                    out_col,
-                });
+            // A few of the many at a time, so that they are still in cache for the next rows.
+            for (begin, i) in
+                (begin..end).step_by(16).flat_map(|j| (0..few).step_by(DOT_ROWS).map(move |i| (j, i)))
+            {
+                // SAFETY: vectors from `begin` on exist and their results belong to this call alone.
+                unsafe {
+                    (self.kernels.dots)(&Dots {
+                        k,
+                        a: left.offset(i as isize * left_row),
+                        a_row: left_row,
+                        rows: DOT_ROWS.min(few - i),
+                        b: right.offset(begin as isize * right_row),
+                        b_row: right_row,
+                        cols: 16.min(end - begin),
+                        out: out.add(i * out_row + begin * out_col),
+                        out_row,
+                        out_col,
+                    });
+                }
             }
         };
         let grain = many.div_ceil(self.threads * 4).next_multiple_of(4);

@@ -8,6 +8,13 @@ use std::ops::{Add, Mul};
 
 /// The most columns that a tile has in any instruction set.
 const MAX_COLUMNS: usize = 32;
+/// The most lanes of a vector.
+const MAX_LANES: usize = 16;
+
+/// The most rows that `dots` takes at once.
+pub const DOT_ROWS: usize = 4;
+/// The most rows that `axpy` takes at once.
+pub const AXPY_ROWS: usize = 4;
 
 /// Kernels of one element type for one instruction set.
 pub struct Kernels<T: 'static> {
@@ -37,7 +44,7 @@ pub struct Tile<T> {
     pub accumulate: bool,
 }
 
-/// `out[i * out_row + j * out_col] = Σ a[i, p] b[j, p]` for contiguous rows, `i` below `rows` (at most 4) and any
+/// `out[i * out_row + j * out_col] = Σ a[i, p] b[j, p]` for contiguous rows, `i` below `rows` (at most `DOT_ROWS`) and any
 /// number of `j`.
 pub struct Dots<T> {
     pub k: usize,
@@ -52,15 +59,18 @@ pub struct Dots<T> {
     pub out_col: usize,
 }
 
-/// `y[j] = Σ x[p] b[p, j]` for contiguous rows of B and a contiguous `y`.
+/// `y[i, j] = Σ x[i, p] b[p, j]` for contiguous rows of B and `y`, with `rows` (at most `AXPY_ROWS`) of them in `y`.
 pub struct Axpy<T> {
     pub k: usize,
     pub n: usize,
+    pub rows: usize,
     pub x: *const T,
+    pub x_row: isize,
     pub x_step: isize,
     pub b: *const T,
     pub b_row: isize,
     pub y: *mut T,
+    pub y_row: usize,
 }
 
 /// Element types that matrices are multiplied in.
@@ -176,41 +186,34 @@ unsafe fn tile_of<S: Simd, const MR: usize, const V: usize>(t: &Tile<S::T>) {
     }
 }
 
-/// Sums over `p` run in U vectors per product, which are added pairwise, then lane by lane, then the rest of `p`:
-/// an order that depends on `k` alone.
+/// Sums over `p` run in two vectors per product, which are added at the end, then folded in halves: an order that
+/// depends on `k` alone.
 #[inline(always)]
-unsafe fn dot_block<S: Simd, const I: usize, const J: usize, const U: usize>(d: &Dots<S::T>, j: usize) {
+unsafe fn dot_block<S: Simd, const I: usize, const J: usize>(d: &Dots<S::T>, j: usize) {
     // SAFETY: the caller provides the instruction set, I rows of `a`, J rows of `b` from `j`, and the places of
     // their results.
     unsafe {
-        let b = d.b.offset(j as isize * d.b_row);
-        let mut sums = [[[S::zero(); U]; J]; I];
-        let step = U * S::LANES;
+        let left: [*const S::T; I] = std::array::from_fn(|i| d.a.offset(i as isize * d.a_row));
+        let right: [*const S::T; J] = std::array::from_fn(|r| d.b.offset((j + r) as isize * d.b_row));
+        let (mut even, mut odd) = ([[S::zero(); J]; I], [[S::zero(); J]; I]);
         let mut p = 0;
-        while p + step <= d.k {
-            for u in 0..U {
-                let at = p + u * S::LANES;
-                let mut left = [S::zero(); I];
-                for i in 0..I {
-                    left[i] = S::load(d.a.offset(i as isize * d.a_row).add(at));
-                }
-                for j in 0..J {
-                    let right = S::load(b.offset(j as isize * d.b_row).add(at));
-                    for i in 0..I {
-                        sums[i][j][u] = sums[i][j][u].fma(left[i], right);
-                    }
-                }
-            }
-            p += step;
+        while p + 2 * S::LANES <= d.k {
+            multiply::<S, I, J>(&mut even, left, right, p);
+            multiply::<S, I, J>(&mut odd, left, right, p + S::LANES);
+            p += 2 * S::LANES;
+        }
+        if p + S::LANES <= d.k {
+            multiply::<S, I, J>(&mut even, left, right, p);
+            p += S::LANES;
+        }
+        if p < d.k {
+            let (left, right) = (padded(left, p, d.k), padded(right, p, d.k));
+            multiply::<S, I, J>(&mut odd, starts(&left), starts(&right), 0);
         }
         for i in 0..I {
-            for j_in in 0..J {
-                let mut sum = sums[i][j_in][0];
-                for u in 1..U {
-                    sum = sum.add(sums[i][j_in][u]);
-                }
-                let mut lanes = [S::T::ZERO; 16];
-                sum.store(lanes.as_mut_ptr());
+            for r in 0..J {
+                let mut lanes = [S::T::ZERO; MAX_LANES];
+                even[i][r].add(odd[i][r]).store(lanes.as_mut_ptr());
                 let mut width = S::LANES;
                 while width > 1 {
                     width /= 2;
@@ -218,15 +221,49 @@ unsafe fn dot_block<S: Simd, const I: usize, const J: usize, const U: usize>(d: 
                         lanes[lane] = lanes[lane] + lanes[lane + width];
                     }
                 }
-                let mut total = lanes[0];
-                let (left, right) = (d.a.offset(i as isize * d.a_row), b.offset(j_in as isize * d.b_row));
-                for q in p..d.k {
-                    total = total + *left.add(q) * *right.add(q);
-                }
-                *d.out.add(i * d.out_row + (j + j_in) * d.out_col) = total;
+                *d.out.add(i * d.out_row + (j + r) * d.out_col) = lanes[0];
             }
         }
     }
+}
+
+/// One vector from `p` of each pair of rows.
+#[inline(always)]
+unsafe fn multiply<S: Simd, const I: usize, const J: usize>(
+    sums: &mut [[S; J]; I],
+    left: [*const S::T; I],
+    right: [*const S::T; J],
+    p: usize,
+) {
+    // SAFETY: the caller provides the instruction set and a vector's elements from `p` in all rows.
+    unsafe {
+        let mut factors = [S::zero(); I];
+        for i in 0..I {
+            factors[i] = S::load(left[i].add(p));
+        }
+        for r in 0..J {
+            let factor = S::load(right[r].add(p));
+            for i in 0..I {
+                sums[i][r] = sums[i][r].fma(factors[i], factor);
+            }
+        }
+    }
+}
+
+/// The rest `p..k` of each row, followed by zeros.
+#[inline(always)]
+unsafe fn padded<T: Scalar, const N: usize>(rows: [*const T; N], p: usize, k: usize) -> [[T; MAX_LANES]; N] {
+    let mut rest = [[T::ZERO; MAX_LANES]; N];
+    for (to, from) in rest.iter_mut().zip(rows) {
+        // SAFETY: the caller provides rows of `k` elements; the rest is shorter than a vector.
+        unsafe { to.as_mut_ptr().copy_from_nonoverlapping(from.add(p), k - p) };
+    }
+    rest
+}
+
+#[inline(always)]
+fn starts<T, const N: usize>(rows: &[[T; MAX_LANES]; N]) -> [*const T; N] {
+    std::array::from_fn(|row| rows[row].as_ptr())
 }
 
 #[inline(always)]
@@ -235,11 +272,11 @@ unsafe fn dots_of<S: Simd, const I: usize>(d: &Dots<S::T>) {
     unsafe {
         let mut j = 0;
         while j + 4 <= d.cols {
-            dot_block::<S, I, 4, 2>(d, j);
+            dot_block::<S, I, 4>(d, j);
             j += 4;
         }
         while j < d.cols {
-            dot_block::<S, I, 1, 2>(d, j);
+            dot_block::<S, I, 1>(d, j);
             j += 1;
         }
     }
@@ -259,63 +296,112 @@ unsafe fn dots<S: Simd>(d: &Dots<S::T>) {
 }
 
 /// Columns of `y` that stay in the first-level cache while rows of B stream by.
-const STRIP: usize = 1024;
+const STRIP: usize = 2048;
 
 #[inline(always)]
 unsafe fn axpy<S: Simd>(d: &Axpy<S::T>) {
-    let mut begin = 0;
-    while begin < d.n {
+    // SAFETY: as for `axpy_strips`.
+    unsafe {
+        match d.rows {
+            1 => axpy_strips::<S, 1, 8>(d),
+            2 => axpy_strips::<S, 2, 8>(d),
+            3 => axpy_strips::<S, 3, 4>(d),
+            _ => axpy_strips::<S, 4, 4>(d),
+        }
+    }
+}
+
+/// I rows of `y`, to which P rows of B are added at a time.
+#[inline(always)]
+unsafe fn axpy_strips<S: Simd, const I: usize, const P: usize>(d: &Axpy<S::T>) {
+    for begin in (0..d.n).step_by(STRIP) {
         let width = STRIP.min(d.n - begin);
         // SAFETY: the strip lies inside `y` and the rows of B; P rows from `p` exist.
         unsafe {
-            let y = d.y.add(begin);
-            for column in 0..width {
-                *y.add(column) = S::T::ZERO;
+            for i in 0..I {
+                std::slice::from_raw_parts_mut(d.y.add(i * d.y_row + begin), width).fill(S::T::ZERO);
             }
             let mut p = 0;
-            while p + 8 <= d.k {
-                axpy_rows::<S, 8>(d, p, begin, width);
-                p += 8;
+            while p + P <= d.k {
+                axpy_rows::<S, I, P>(d, p, begin, width);
+                p += P;
             }
             while p < d.k {
-                axpy_rows::<S, 1>(d, p, begin, width);
+                axpy_rows::<S, I, 1>(d, p, begin, width);
                 p += 1;
             }
         }
-        begin += width;
     }
 }
 
 #[inline(always)]
-unsafe fn axpy_rows<S: Simd, const P: usize>(d: &Axpy<S::T>, p: usize, begin: usize, width: usize) {
-    // SAFETY: the caller provides the instruction set and rows `p..p + P`; columns stay below `begin + width`.
+unsafe fn axpy_rows<S: Simd, const I: usize, const P: usize>(
+    d: &Axpy<S::T>,
+    p: usize,
+    begin: usize,
+    width: usize,
+) {
+    // SAFETY: the caller provides the instruction set, I rows of `x` and `y` and rows `p..p + P` of B; columns stay
+    // below `begin + width`.
     unsafe {
-        let (x, y) = (d.x.offset(p as isize * d.x_step), d.y.add(begin));
-        let b = d.b.offset(p as isize * d.b_row).add(begin);
-        let mut scales = [S::zero(); P];
-        for q in 0..P {
-            scales[q] = S::splat(x.offset(q as isize * d.x_step));
+        let x = d.x.offset(p as isize * d.x_step);
+        let (y, b) = (d.y.add(begin), d.b.offset(p as isize * d.b_row).add(begin));
+        let mut scales = [[S::zero(); P]; I];
+        for i in 0..I {
+            for q in 0..P {
+                scales[i][q] = S::splat(x.offset(i as isize * d.x_row + q as isize * d.x_step));
+            }
         }
         let mut column = 0;
         while column + 2 * S::LANES <= width {
-            let (mut low, mut high) = (S::load(y.add(column)), S::load(y.add(column + S::LANES)));
-            for q in 0..P {
-                let row = b.offset(q as isize * d.b_row).add(column);
-                low = low.fma(scales[q], S::load(row));
-                high = high.fma(scales[q], S::load(row.add(S::LANES)));
-            }
-            low.store(y.add(column));
-            high.store(y.add(column + S::LANES));
+            axpy_columns::<S, I, P, 2>(d, &scales, y.add(column), b.add(column));
             column += 2 * S::LANES;
         }
+        if column + S::LANES <= width {
+            axpy_columns::<S, I, P, 1>(d, &scales, y.add(column), b.add(column));
+            column += S::LANES;
+        }
         while column < width {
-            let mut sum = *y.add(column);
-            for q in 0..P {
-                let scale = *x.offset(q as isize * d.x_step);
-                sum = sum + scale * *b.offset(q as isize * d.b_row).add(column);
+            for i in 0..I {
+                let to = y.add(i * d.y_row + column);
+                for q in 0..P {
+                    let scale = *x.offset(i as isize * d.x_row + q as isize * d.x_step);
+                    *to = *to + scale * *b.offset(q as isize * d.b_row).add(column);
+                }
             }
-            *y.add(column) = sum;
             column += 1;
+        }
+    }
+}
+
+/// V vectors of columns; two chains of dependent additions run side by side where one row alone would wait.
+#[inline(always)]
+unsafe fn axpy_columns<S: Simd, const I: usize, const P: usize, const V: usize>(
+    d: &Axpy<S::T>,
+    scales: &[[S; P]; I],
+    y: *mut S::T,
+    b: *const S::T,
+) {
+    // SAFETY: the caller provides the instruction set and V vectors in I rows of `y` and P rows of `b`.
+    unsafe {
+        let mut sums = [[S::zero(); V]; I];
+        for i in 0..I {
+            for v in 0..V {
+                sums[i][v] = S::load(y.add(i * d.y_row + v * S::LANES));
+            }
+        }
+        for q in 0..P {
+            for v in 0..V {
+                let row = S::load(b.offset(q as isize * d.b_row).add(v * S::LANES));
+                for i in 0..I {
+                    sums[i][v] = sums[i][v].fma(scales[i][q], row);
+                }
+            }
+        }
+        for i in 0..I {
+            for v in 0..V {
+                sums[i][v].store(y.add(i * d.y_row + v * S::LANES));
+            }
         }
     }
 }

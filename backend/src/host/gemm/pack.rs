@@ -1,9 +1,15 @@
 //! Copies of operand blocks in the order in which the tile kernel reads them.
 
 use super::kernel::Scalar;
+#[cfg(target_arch = "x86_64")]
+use std::any::TypeId;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
 
 /// Rows or columns copied together: a square of this size is transposed in registers.
 const SQUARE: usize = 4;
+/// Rows of the source copied before the next panel.
+const ROWS: usize = 16;
 
 /// Copies `count` vectors of `k` elements into panels of `width` vectors, interleaved: element `p` of vector `i` goes to
 /// `panel(i / width)[p * width + i % width]`. The last panel is filled up with zeros if `pad`.
@@ -19,44 +25,55 @@ pub unsafe fn panels<T: Scalar>(
     (from, step, along): (*const T, isize, isize),
     to: *mut T,
 ) {
-    let mut begin = 0;
-    while begin < count {
-        let present = width.min(count - begin);
-        // SAFETY: panel `begin / width` lies at `begin * k` and its vectors are present in the source.
-        unsafe {
-            let (from, to) = (from.offset(begin as isize * step), to.add(begin * k));
-            if step == 1 {
-                contiguous_vectors((present, k, width), (from, along), to);
-            } else {
+    // SAFETY: panel `begin / width` lies at `begin * k` and its vectors are present in the source.
+    unsafe {
+        if step == 1 {
+            contiguous_vectors((count, k, width), (from, along), to);
+        } else {
+            for begin in (0..count).step_by(width) {
+                let present = width.min(count - begin);
+                let (from, to) = (from.offset(begin as isize * step), to.add(begin * k));
                 strided_vectors((present, k, width), (from, step, along), to);
             }
-            if present < width {
-                for p in 0..k {
-                    (present..width).for_each(|i| *to.add(p * width + i) = T::ZERO);
-                }
-            }
         }
-        begin += width;
+        let rest = count % width;
+        if rest > 0 {
+            let last = to.add((count - rest) * k);
+            (0..k).for_each(|p| (rest..width).for_each(|i| *last.add(p * width + i) = T::ZERO));
+        }
     }
 }
 
-/// Neighbouring vectors lie side by side: rows are copied as they are.
+/// Neighbouring vectors lie side by side: rows are copied as they are, some at a time so that neither the source nor
+/// the panels are walked in long strides only.
 #[inline(always)]
 unsafe fn contiguous_vectors<T: Scalar>(
-    (present, k, width): (usize, usize, usize),
+    (count, k, width): (usize, usize, usize),
     (from, along): (*const T, isize),
     to: *mut T,
 ) {
-    for p in 0..k {
-        // SAFETY: `present` elements are there and fit the panel's row `p`.
-        unsafe {
-            let (from, to) = (from.offset(p as isize * along), to.add(p * width));
-            to.copy_from_nonoverlapping(from, present);
+    for first in (0..k).step_by(ROWS) {
+        for begin in (0..count).step_by(width) {
+            let present = width.min(count - begin);
+            for p in first..k.min(first + ROWS) {
+                // SAFETY: `present` elements are there and fit row `p` of the panel.
+                unsafe {
+                    let (from, to) =
+                        (from.offset(p as isize * along).add(begin), to.add(begin * k + p * width));
+                    let squares = present / SQUARE * SQUARE;
+                    for i in (0..squares).step_by(SQUARE) {
+                        let part = from.add(i).cast::<[T; SQUARE]>().read_unaligned();
+                        to.add(i).cast::<[T; SQUARE]>().write_unaligned(part);
+                    }
+                    (squares..present).for_each(|i| *to.add(i) = *from.add(i));
+                }
+            }
         }
     }
 }
 
-/// The general case; squares are read along the vectors and written across.
+/// The general case. Squares are read along the vectors and written across, a cache line of each vector at a time,
+/// so that the part of the panel being written stays small.
 #[inline(always)]
 unsafe fn strided_vectors<T: Scalar>(
     (present, k, width): (usize, usize, usize),
@@ -65,18 +82,13 @@ unsafe fn strided_vectors<T: Scalar>(
 ) {
     let squares = if along == 1 { present / SQUARE * SQUARE } else { 0 };
     let whole = if squares > 0 { k / SQUARE * SQUARE } else { 0 };
+    let line = 64 / size_of::<T>();
     // SAFETY: all indices are below `present` and `k`.
     unsafe {
-        for i in (0..squares).step_by(SQUARE) {
-            let rows: [*const T; SQUARE] = std::array::from_fn(|r| from.offset((i + r) as isize * step));
-            for p in (0..whole).step_by(SQUARE) {
-                let square: [[T; SQUARE]; SQUARE] =
-                    std::array::from_fn(|r| rows[r].add(p).cast::<[T; SQUARE]>().read_unaligned());
-                // The index names a lane of four registers.
-                #[allow(clippy::needless_range_loop)]
-                for column in 0..SQUARE {
-                    let across: [T; SQUARE] = std::array::from_fn(|r| square[r][column]);
-                    to.add((p + column) * width + i).cast::<[T; SQUARE]>().write_unaligned(across);
+        for begin in (0..whole).step_by(line) {
+            for i in (0..squares).step_by(SQUARE) {
+                for p in (begin..whole.min(begin + line)).step_by(SQUARE) {
+                    square(from.offset(i as isize * step).add(p), step, to.add(p * width + i), width);
                 }
             }
         }
@@ -86,5 +98,38 @@ unsafe fn strided_vectors<T: Scalar>(
                 *to.add(p * width + i) = *from.offset(i as isize * step + p as isize * along);
             }
         }
+    }
+}
+
+/// Transposes a square between rows `step` apart and rows `width` apart.
+#[inline(always)]
+unsafe fn square<T: Scalar>(from: *const T, step: isize, to: *mut T, width: usize) {
+    // SAFETY: the caller provides both squares; the cast is between equal types.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if TypeId::of::<T>() == TypeId::of::<f32>() {
+            return square_of_f32(from.cast(), step, to.cast(), width);
+        }
+        for column in 0..SQUARE {
+            let across = [0, 1, 2, 3].map(|row| *from.offset(row * step).add(column));
+            to.add(column * width).cast::<[T; SQUARE]>().write_unaligned(across);
+        }
+    }
+}
+
+/// The compiler would load sixteen numbers one by one; SSE2 is always there on x86-64.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn square_of_f32(from: *const f32, step: isize, to: *mut f32, width: usize) {
+    // SAFETY: the caller provides both squares.
+    unsafe {
+        let row = |r: isize| _mm_loadu_ps(from.offset(r * step));
+        let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+        let (ab_low, ab_high) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+        let (cd_low, cd_high) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+        _mm_storeu_ps(to, _mm_movelh_ps(ab_low, cd_low));
+        _mm_storeu_ps(to.add(width), _mm_movehl_ps(cd_low, ab_low));
+        _mm_storeu_ps(to.add(2 * width), _mm_movelh_ps(ab_high, cd_high));
+        _mm_storeu_ps(to.add(3 * width), _mm_movehl_ps(cd_high, ab_high));
     }
 }

@@ -121,6 +121,17 @@ x86!(
 #[derive(Clone, Copy)]
 pub(super) struct Portable<T, const N: usize>([T; N]);
 
+/// Without the instruction a fused operation is a slow library call, and two roundings are no less accurate a sum.
+macro_rules! multiply_add {
+    ($a:expr, $b:expr, $c:expr) => {
+        if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+            $a.mul_add($b, $c)
+        } else {
+            $a * $b + $c
+        }
+    };
+}
+
 macro_rules! portable {
     ($t:ty, $lanes:literal) => {
         impl Simd for Portable<$t, $lanes> {
@@ -151,37 +162,10 @@ macro_rules! portable {
             }
             #[inline(always)]
             unsafe fn fma(self, a: Self, b: Self) -> Self {
-                Self(std::array::from_fn(|lane| multiply_add(a.0[lane], b.0[lane], self.0[lane])))
+                Self(std::array::from_fn(|lane| multiply_add!(a.0[lane], b.0[lane], self.0[lane])))
             }
         }
     };
 }
 portable!(f32, 4);
 portable!(f64, 2);
-
-/// Without the instruction a fused operation is a slow library call, and two roundings are no less accurate a sum.
-#[inline(always)]
-fn multiply_add<T: Fused>(a: T, b: T, c: T) -> T {
-    T::multiply_add(a, b, c)
-}
-
-trait Fused {
-    fn multiply_add(a: Self, b: Self, c: Self) -> Self;
-}
-
-macro_rules! fused {
-    ($t:ty) => {
-        impl Fused for $t {
-            #[inline(always)]
-            fn multiply_add(a: Self, b: Self, c: Self) -> Self {
-                if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
-                    a.mul_add(b, c)
-                } else {
-                    a * b + c
-                }
-            }
-        }
-    };
-}
-fused!(f32);
-fused!(f64);

@@ -181,8 +181,18 @@ fn f64_products_of_all_sizes_and_strides() {
 #[test]
 fn several_blocks_of_every_dimension() {
     let mut random = Random(99);
-    for shape in [(500, 70, 600), (3, 9000, 300), (1, 9000, 40), (260, 8300, 3), (2, 5, 3000), (700, 1, 900)]
-    {
+    for shape in [
+        (500, 70, 600),
+        (3, 9000, 300),
+        (1, 9000, 40),
+        (260, 8300, 3),
+        (2, 5, 3000),
+        (700, 1, 900),
+        (3, 1100, 301),
+        (2, 2050, 203),
+        (4, 1030, 260),
+        (7, 90, 500),
+    ] {
         for layouts in [(Layout::Rows, Layout::Rows), (Layout::Columns, Layout::Columns)] {
             let mut case = case::<f32>(&mut random, 1, shape, layouts, 0);
             for kernels in f32::all() {

@@ -44,6 +44,8 @@ pub struct LoopBuilder {
     ranges: Vec<Option<(i64, i64)>>,
     chain: Vec<OpenBlock>,
     next_block: u32,
+    /// Instructions go no further out than this many loops: for code that should rarely run.
+    floor: usize,
     shared: FxHashMap<(Inst, Ty), Val>,
     params: Vec<Param>,
     scalars: Vec<Elem>,
@@ -65,6 +67,7 @@ impl LoopBuilder {
             ranges: Vec::new(),
             chain: vec![OpenBlock { id: 0, stmts: Vec::new() }],
             next_block: 1,
+            floor: 0,
             shared: FxHashMap::default(),
             params: Vec::new(),
             scalars: Vec::new(),
@@ -195,6 +198,19 @@ impl LoopBuilder {
         results
     }
 
+    /// `slow` where `mask` is true, else `fast`: a loop `for 0..mask`, which runs once if it is wanted. In
+    /// lanes it runs if any lane wants it (see `passes::schedule`).
+    pub fn if_ever(&mut self, mask: Val, fast: Val, slow: impl FnOnce(&mut Self) -> Val) -> Val {
+        let (begin, end) = (self.index(0), self.cast(CastOp::MaskToInt, mask, Elem::I64));
+        let open = self.open_loop(begin, end, 1, &[fast]);
+        let inside = self.depth();
+        let floor = std::mem::replace(&mut self.floor, inside);
+        let value = slow(self);
+        let next = self.select(mask, value, open.phis[0]);
+        self.floor = floor;
+        self.close_loop(open, &[next], &[None])[0]
+    }
+
     fn push(&mut self, stmt: Stmt) {
         self.chain.last_mut().expect("the root block").stmts.push(stmt);
     }
@@ -228,13 +244,14 @@ impl LoopBuilder {
         {
             return v;
         }
-        let mut depth = 0;
+        let free = matches!(key.0, Inst::Const(_) | Inst::Scalar(_));
+        let mut depth = if free { 0 } else { self.floor };
         operands(&key.0, |v| {
             debug_assert!(self.visible(v), "operand {v:?} of {:?} is out of scope", key.0);
             depth = depth.max(self.homes[v.0 as usize].1 as usize)
         });
         let v = self.append(key.0.clone(), ty, depth);
-        if !matches!(key.0, Inst::Const(_) | Inst::Scalar(_)) {
+        if !free {
             self.chain[depth].stmts.push(Stmt::Let(v));
         }
         self.shared.insert(key, v);

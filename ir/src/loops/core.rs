@@ -155,10 +155,8 @@ impl Core for LoopBuilder {
         let ty = self.ty(index);
         self.emit(Inst::Table(name, index), ty)
     }
-    /// Straight-line code: both are evaluated, so that lanes may differ.
     fn rarely(&mut self, m: Val, fast: Val, slow: impl FnOnce(&mut Self) -> Val) -> Val {
-        let slow = slow(self);
-        LoopBuilder::select(self, m, slow, fast)
+        self.if_ever(m, fast, slow)
     }
     fn repeat<const N: usize>(
         &mut self,

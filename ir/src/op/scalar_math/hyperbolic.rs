@@ -99,7 +99,7 @@ fn log_of_double_beyond<C: Core>(c: &mut C, a: C::V, otherwise: C::V) -> C::V {
     c.select(large, logarithm, otherwise)
 }
 
-/// `log1p(t + √(2t + t²))` with `t = x - 1`.
+/// `log1p(t + √(2t + t²))` with `t = x - 1`; near 1 `√(2t)` and a correction of it.
 #[inline(always)]
 pub fn acosh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let one = c.float(x, 1.0);
@@ -111,6 +111,13 @@ pub fn acosh<C: Core>(c: &mut C, x: C::V) -> C::V {
     let argument = c.fadd(t, root);
     let middle = log1p(c, argument);
     let y = log_of_double_beyond(c, x, middle);
+    let root = c.fsqrt(twice);
+    let p = poly_by_width(c, t, &ACOSH_F32, &ACOSH_F64);
+    let p = c.fmul(p, t);
+    let near = c.fma(root, p, root);
+    let half = c.float(x, 0.5);
+    let is_near = c.flt(t, half);
+    let y = c.select(is_near, near, y);
     let nan = c.float(x, f64::NAN);
     let inside = c.fle(one, x);
     c.select(inside, y, nan)
@@ -148,4 +155,21 @@ const SINH_F64: [f64; 7] = [
     2.5052130675103804e-08,
     1.605668719324534e-10,
     7.775686472597578e-13,
+];
+// (acosh(1 + t) / √(2t) - 1) / t
+const ACOSH_F32: [f64; 5] = [-0.08333322, 0.018746596, -0.0055478, 0.001759808, -0.00041293897];
+const ACOSH_F64: [f64; 13] = [
+    -0.08333333333333331,
+    0.018749999999997068,
+    -0.005580357142694539,
+    0.0018988715232295989,
+    -0.0006991298963861725,
+    0.0002711361424610451,
+    -0.00010909454234390206,
+    4.509486869060637e-05,
+    -1.896005119719963e-05,
+    7.922700428999888e-06,
+    -3.0779828216871824e-06,
+    9.508205264826537e-07,
+    -1.6423448672059436e-07,
 ];

@@ -103,10 +103,13 @@ pub fn asin<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let Folded { above, s, tail } = asin_folded(c, a);
     let p = c.fadd(s, tail);
-    // π/2 - 2·s loses next to nothing, and the tail is small.
+    // π/2 - 2·s with what its rounding loses; the tail is small.
     let (high, low) = half_pi(c, x);
     let minus_two = c.float(x, -2.0);
     let coarse = c.fma(s, minus_two, high);
+    let seen = c.fsub(high, coarse);
+    let lost = c.fma(s, minus_two, seen);
+    let low = c.fadd(low, lost);
     let fine = c.fma(tail, minus_two, low);
     let complement = c.fadd(coarse, fine);
     let y = c.select(above, complement, p);

@@ -108,9 +108,7 @@ fn speed(c: &mut Criterion) {
                 b.iter(|| call(&compiled, black_box(&pointers), n));
             });
         }
-        for (name, f) in
-            [("exp", exp as fn(&mut LoopBuilder, Val) -> Val), ("tanh", tanh), ("erf", erf)]
-        {
+        for (name, f) in [("exp", exp as fn(&mut LoopBuilder, Val) -> Val), ("tanh", tanh), ("erf", erf)] {
             for lanes in [4, 8, 16] {
                 let compiled = compile(&unary(name, lanes, f)).unwrap();
                 group.bench_function(format!("{name} of {n} x{lanes}"), |b| {

@@ -10,7 +10,8 @@ pub trait Symbols: Send + Sync {
     fn table(&self, name: &str) -> Option<&'static [u64]>;
 }
 
-/// The routines of [`crate::host`] and the tables of the scalar expansions.
+/// The tables of the scalar expansions. No vector routines: a kernel with a strip is refused with
+/// [`crate::BackendError::UnknownRoutine`].
 pub struct HostSymbols;
 
 impl Symbols for HostSymbols {

@@ -27,6 +27,8 @@ const NC: usize = 8192;
 const HOT_BYTES: usize = 512 << 10;
 /// What is larger is not found in a first- or second-level cache again.
 const CACHE_BYTES: usize = 1 << 20;
+/// A block of B below this size is read in place.
+const COPY_BYTES: usize = 512 << 10;
 /// Multiplications worth handing to another thread.
 const MIN_WORK: usize = 1 << 17;
 /// Rows or columns up to which a product is taken for single dot products, and twice as many rows if `k` is long.
@@ -279,11 +281,13 @@ impl<T: Scalar> Single<'_, T> {
         let Kernels { mr, nr, .. } = *self.kernels;
         let depth = k.div_ceil(k.div_ceil(KC));
         let hot_rows = if hot { HOT_BYTES / (n * size_of::<T>()) } else { MC };
+        // Two blocks of rows for each thread where they are tall, so that a delayed thread leaves work to others;
+        // of equal height, but for multiples of four rows, which a tile computes as fast as a full set.
         let share = m.div_ceil(self.threads);
-        let rows = MC.min(hot_rows).min(share).max(1).next_multiple_of(mr);
-        // Equal blocks: no thread waits for one that got a whole block where another got a rest.
-        let row_blocks = m.div_ceil(rows).next_multiple_of(if rows < m { self.threads } else { 1 });
-        let rows = m.div_ceil(row_blocks).next_multiple_of(mr);
+        let share = if self.threads > 1 && share >= 4 * mr { share.div_ceil(2) } else { share };
+        let rows = MC.min(hot_rows).min(share).max(mr);
+        let row_blocks = m.div_ceil(rows.next_multiple_of(4));
+        let rows = m.div_ceil(row_blocks).next_multiple_of(4);
         let row_blocks = m.div_ceil(rows);
         let panels = n.min(NC).div_ceil(nr);
         let groups =
@@ -293,7 +297,9 @@ impl<T: Scalar> Single<'_, T> {
         let crowded =
             a.col != 1 || (a.row.unsigned_abs() * size_of::<T>()).is_multiple_of(1024) && depth > 32;
         let pack_a = n > 8 * nr || (crowded && n > 2 * nr) || depth < k && n > 4 * nr;
-        let pack_b = b.col != 1 || m > 4 * mr || n * size_of::<T>() >= 4096 && m > mr;
+        // A small B in place is as good as a copy, unless its rows are pages apart.
+        let large = n * depth * size_of::<T>() > COPY_BYTES;
+        let pack_b = b.col != 1 || large && m > 4 * mr || n * size_of::<T>() >= 4096 && m > mr;
         Blocks { rows, row_blocks, groups: n.min(NC).div_ceil(group), group, pack_a, pack_b }
     }
 
@@ -368,7 +374,7 @@ impl<T: Scalar> Single<'_, T> {
             }
         };
         let panels = (columns - first).div_ceil(nr);
-        let grain = (1usize << 15).div_ceil(nr * steps);
+        let grain = (1usize << 13).div_ceil(nr * steps);
         threads::parallel_for_workers(self.threads, panels, grain, |_, begin, end| part(begin, end))?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 pub mod gemm;
 pub mod limits;
 pub mod pages;
+pub mod vector;
 
 use crate::alloc::AllocError;
 use crate::threads::Interrupted;

@@ -4,13 +4,15 @@ use crate::fuse::{Fusion, Unit, fuse};
 use crate::lower::{Arg, Lowered, Root, Stored, chunked};
 use crate::memory::{self, Lifetime};
 use crate::product::{self, Side};
-use crate::schedule::{remove_dead, vectorize, work};
+use crate::schedule::{remove_dead, strip_mine, vectorize, work};
 use crate::shape_loops::lower_group;
 use crate::tree;
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
 use rustc_hash::FxHashMap;
+use rustorch_ir::loops::Elem;
+use rustorch_ir::loops::expand::expand;
 use rustorch_ir::loops::verify::verify;
 use rustorch_ir::op::{Kind, Op, Source};
 use rustorch_ir::plan::{BufId, BufferDecl, Matrix, Output, Place, Plan, Product, Step, Task};
@@ -23,6 +25,18 @@ pub struct Request {
     pub graph: Graph,
     /// Values that are kept as further outputs if the plan happens to have buffers for them.
     pub keep: Vec<Value>,
+}
+
+/// What the machine that a plan is for can do beyond LoopIR.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Whether there is a vector routine for this function of this type.
+    pub has_routine: fn(&str, Elem) -> bool,
+}
+
+impl Target {
+    /// Any machine.
+    pub const PORTABLE: Target = Target { has_routine: |_, _| false };
 }
 
 /// A plan; its outputs are the requested ones and then the kept ones.
@@ -44,7 +58,7 @@ const TINY: f64 = 8192.0;
 /// Work that is worth handing to another thread.
 const GRAIN: f64 = 32768.0;
 
-pub fn compile(request: &Request) -> Result<Compiled, CompileError> {
+pub fn compile(request: &Request, target: &Target) -> Result<Compiled, CompileError> {
     let mut graph = crate::rewrite::rewrite(request);
     let wanted = request.graph.outputs.len();
     let keep: Vec<Value> = graph.outputs.split_off(wanted);
@@ -71,6 +85,7 @@ pub fn compile(request: &Request) -> Result<Compiled, CompileError> {
         stored: &stored,
         plan: Plan::default(),
         ids: FxHashMap::default(),
+        target,
     };
     a.signature();
     a.outputs(&outputs);
@@ -99,6 +114,7 @@ struct Assembly<'a> {
     stored: &'a FxHashMap<Value, Stored>,
     plan: Plan,
     ids: FxHashMap<Arg, BufId>,
+    target: &'a Target,
 }
 
 /// A unit lowered to a kernel of the plan.
@@ -264,7 +280,9 @@ impl Assembly<'_> {
             lower_group(self.graph, self.stored, group, row_axes, name);
         let mut kernel = kernel;
         remove_dead(&mut kernel);
-        let mut kernel = vectorize(&kernel);
+        let mut kernel = strip_mine(vectorize(&kernel), &self.target.has_routine);
+        remove_dead(&mut kernel);
+        let mut kernel = expand(&kernel);
         remove_dead(&mut kernel);
         if cfg!(debug_assertions)
             && let Err(e) = verify(&kernel)

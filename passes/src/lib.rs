@@ -18,4 +18,4 @@ mod shape_loops;
 mod trace;
 pub mod tree;
 
-pub use compile::{CompileError, Compiled, Request, compile};
+pub use compile::{CompileError, Compiled, Request, Target, compile};

@@ -33,8 +33,11 @@ fn main() {
     let mut cases: Vec<(&str, Graph, Vec<usize>)> = Vec::new();
     for n in [1usize << 10, 1 << 16, 1 << 20, 1 << 24] {
         let mut g = Graph::new();
-        let (x, y, z) =
-            (input(&mut g, 0, DType::F32, &[n]), input(&mut g, 1, DType::F32, &[n]), input(&mut g, 2, DType::F32, &[n]));
+        let (x, y, z) = (
+            input(&mut g, 0, DType::F32, &[n]),
+            input(&mut g, 1, DType::F32, &[n]),
+            input(&mut g, 2, DType::F32, &[n]),
+        );
         let t = b(&mut g).mul(x, y);
         let t = b(&mut g).add_(t, z);
         let zero = b(&mut g).fill_like(t, 0.0);
@@ -44,7 +47,9 @@ fn main() {
         cases.push(("relu(a*b+c)", g, vec![n; 3]));
     }
     for n in [1usize << 16, 1 << 20] {
-        for (name, op) in [("exp", Scalar::Exp), ("tanh", Scalar::Tanh), ("erf", Scalar::Erf), ("sin", Scalar::Sin)] {
+        for (name, op) in
+            [("exp", Scalar::Exp), ("tanh", Scalar::Tanh), ("erf", Scalar::Erf), ("sin", Scalar::Sin)]
+        {
             let mut g = Graph::new();
             let x = input(&mut g, 0, DType::F32, &[n]);
             let y = b(&mut g).map(op, &[x]);

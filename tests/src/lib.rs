@@ -3,9 +3,17 @@
 use rustorch_backend::buffer::Buffer;
 use rustorch_backend::run::Executable;
 use rustorch_ir::build::Build;
+use rustorch_ir::loops::Elem;
 use rustorch_ir::op::{Input, Op, Source};
 use rustorch_ir::{DType, Graph, Shape, Value};
-use rustorch_passes::{Compiled, Request, compile};
+use rustorch_passes::{Compiled, Request, Target, compile};
+
+/// The machine that tests run on.
+pub const HOST: Target = Target {
+    has_routine: |name, elem| {
+        rustorch_backend::host::vector::strip_routine(name, elem == Elem::F64).is_some()
+    },
+};
 
 /// A contiguous input.
 pub fn input(g: &mut Graph, slot: u32, dtype: DType, sizes: &[usize]) -> Value {
@@ -27,7 +35,7 @@ pub fn strided(g: &mut Graph, slot: u32, dtype: DType, sizes: &[usize], strides:
 }
 
 pub fn compiled(g: &Graph) -> Compiled {
-    compile(&Request { graph: g.clone(), keep: vec![] }).expect("compiles")
+    compile(&Request { graph: g.clone(), keep: vec![] }, &HOST).expect("compiles")
 }
 
 /// The outputs of a graph on f32 inputs.

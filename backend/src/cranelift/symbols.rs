@@ -1,5 +1,6 @@
 //! What compiled code refers to by name.
 
+use crate::host::vector::strip_routine;
 use rustorch_ir::loops::Elem;
 
 /// Finds the functions and tables that kernels name.
@@ -10,13 +11,12 @@ pub trait Symbols: Send + Sync {
     fn table(&self, name: &str) -> Option<&'static [u64]>;
 }
 
-/// The tables of the scalar expansions. No vector routines: a kernel with a strip is refused with
-/// [`crate::BackendError::UnknownRoutine`].
+/// The tables of the scalar expansions and the vector routines of this machine.
 pub struct HostSymbols;
 
 impl Symbols for HostSymbols {
-    fn strip(&self, _routine: &str, _elem: Elem) -> Option<*const u8> {
-        None
+    fn strip(&self, routine: &str, elem: Elem) -> Option<*const u8> {
+        strip_routine(routine, elem == Elem::F64).map(|f| f.address)
     }
 
     fn table(&self, name: &str) -> Option<&'static [u64]> {

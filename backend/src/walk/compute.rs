@@ -56,6 +56,7 @@ impl<T: Target> Walk<'_, T> {
             Inst::Splat(a) => return Ok(self.splat(v, *a, *ty, part)),
             Inst::Ramp(base, step) => self.ramp(*base, *step, *ty, part),
             Inst::ReduceLanes(..) => unreachable!("ends a bundle"),
+            Inst::Math(name, _) => return Err(BackendError::UnknownRoutine(name)),
             Inst::Table(name, index) => self.table(v, name, *index, part)?,
         };
         Ok(Some(value))

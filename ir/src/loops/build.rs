@@ -198,10 +198,13 @@ impl LoopBuilder {
         results
     }
 
-    /// `slow` where `mask` is true, else `fast`: a loop `for 0..mask`, which runs once if it is wanted. In
-    /// lanes it runs if any lane wants it (see `passes::schedule`).
+    /// `slow` where `mask` is true, else `fast`: a loop that runs once if any lane wants it, else not.
     pub fn if_ever(&mut self, mask: Val, fast: Val, slow: impl FnOnce(&mut Self) -> Val) -> Val {
-        let (begin, end) = (self.index(0), self.cast(CastOp::MaskToInt, mask, Elem::I64));
+        let any = match self.ty(mask).lanes {
+            1 => mask,
+            _ => self.emit(Inst::ReduceLanes(Combine::Or, mask), Ty::MASK),
+        };
+        let (begin, end) = (self.index(0), self.cast(CastOp::MaskToInt, any, Elem::I64));
         let open = self.open_loop(begin, end, 1, &[fast]);
         let inside = self.depth();
         let floor = std::mem::replace(&mut self.floor, inside);
@@ -211,7 +214,7 @@ impl LoopBuilder {
         self.close_loop(open, &[next], &[None])[0]
     }
 
-    fn push(&mut self, stmt: Stmt) {
+    pub(super) fn push(&mut self, stmt: Stmt) {
         self.chain.last_mut().expect("the root block").stmts.push(stmt);
     }
 
@@ -358,6 +361,18 @@ impl LoopBuilder {
 
     pub fn cast(&mut self, op: CastOp, a: Val, elem: Elem) -> Val {
         self.emit(Inst::Cast(op, a), Ty { elem, lanes: self.ty(a).lanes })
+    }
+
+    /// A float function by name; see [`Inst::Math`].
+    pub fn math(&mut self, name: &'static str, args: &[Val]) -> Val {
+        self.emit(Inst::Math(name, args.into()), self.ty(args[0]))
+    }
+
+    /// `scalar` in as many lanes as `like` has.
+    pub fn spread_like(&mut self, scalar: Val, like: Val) -> Val {
+        let lanes = self.ty(like).lanes;
+        let ty = self.ty(scalar).with_lanes(lanes);
+        if lanes == 1 { scalar } else { self.emit(Inst::Splat(scalar), ty) }
     }
 
     /// A scalar load from a buffer that the kernel only reads.
@@ -574,6 +589,7 @@ pub fn operands(inst: &Inst, mut f: impl FnMut(Val)) {
         }
         Inst::Un(_, a) | Inst::Cast(_, a) | Inst::Splat(a) | Inst::Ramp(a, _) => f(*a),
         Inst::ReduceLanes(_, a) | Inst::Table(_, a) => f(*a),
+        Inst::Math(_, args) => args.iter().for_each(|&a| f(a)),
         Inst::Select(a, b, c) | Inst::Fma(a, b, c) => {
             f(*a);
             f(*b);

@@ -16,6 +16,7 @@ impl LoopBuilder {
 
     fn shift(&mut self, op: BinOp, a: Val, by: u32) -> Val {
         let by = self.int(self.ty(a).elem, by as i64);
+        let by = self.spread_like(by, a);
         self.bin(op, a, by)
     }
 }
@@ -29,11 +30,13 @@ impl Core for LoopBuilder {
     }
     fn float(&mut self, like: Val, c: f64) -> Val {
         let elem = self.same_width(like, true);
-        LoopBuilder::float(self, elem, c)
+        let c = LoopBuilder::float(self, elem, c);
+        self.spread_like(c, like)
     }
     fn int(&mut self, like: Val, c: i64) -> Val {
         let elem = self.same_width(like, false);
-        LoopBuilder::int(self, elem, c)
+        let c = LoopBuilder::int(self, elem, c);
+        self.spread_like(c, like)
     }
     fn fadd(&mut self, a: Val, b: Val) -> Val {
         self.bin(BinOp::Add, a, b)

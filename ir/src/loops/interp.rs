@@ -434,6 +434,13 @@ impl<'k> Machine<'k, '_> {
                 let mut copy: SmallVec<[u64; 32]> = SmallVec::from_slice(&self.regs[a..a + lanes]);
                 self.regs[d] = lanes::reduce(*combine, ty.elem, &mut copy);
             }
+            Inst::Math(name, args) => {
+                for k in 0..n {
+                    let lane: SmallVec<[u64; 2]> = args.iter().map(|&a| self.regs[self.at(a) + k]).collect();
+                    let result = (self.strip)(name, &lane, ty.elem).ok_or(Fault::Routine(name, args.len(), ty.elem))?;
+                    self.regs[d + k] = result;
+                }
+            }
             Inst::Table(name, index) => {
                 let entries = table(name).unwrap_or_default();
                 let (at, narrow) = (self.at(*index), self.kernel.ty(*index).elem == Elem::I32);

@@ -12,6 +12,7 @@
 pub mod arbitrary;
 pub mod build;
 mod core;
+pub mod expand;
 pub mod interp;
 pub mod parse;
 pub mod text;
@@ -220,6 +221,9 @@ pub enum Inst {
     /// Several lanes combined by halves: lane `k`, as the accumulator, with lane `k + lanes/2`, again until
     /// one is left.
     ReduceLanes(Combine, Val),
+    /// A float function of the table of expansions (`scalar_math::expand`). Loops are put into lanes and
+    /// strips while it stands; [`expand::expand`] replaces it before a kernel is emitted.
+    Math(&'static str, SmallVec<[Val; 2]>),
     /// Entry of the named constant table (see `scalar_math::TABLES`), cut to the lane's width. The index is
     /// I32 or I64, whatever the result's type, and in range.
     Table(&'static str, Val),

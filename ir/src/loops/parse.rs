@@ -7,6 +7,7 @@ mod token;
 
 use super::verify::MAX_NESTING;
 use super::*;
+use crate::op::scalar_math::math_arity;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use thiserror::Error;
@@ -262,6 +263,15 @@ impl Parser<'_> {
             "reduce" => {
                 let combine = self.one_of(Combine::from_word, "a combination")?;
                 Inst::ReduceLanes(combine, self.value()?)
+            }
+            "math" => {
+                let name = intern(self.tokens.name()?);
+                let mut args: SmallVec<[Val; 2]> = SmallVec::from_elem(self.value()?, 1);
+                for _ in 1..math_arity(name).unwrap_or(1) {
+                    self.tokens.symbol(",")?;
+                    args.push(self.value()?);
+                }
+                Inst::Math(name, args)
             }
             "table" => {
                 let name = intern(self.tokens.name()?);

@@ -271,6 +271,10 @@ impl Display for InstText<'_> {
             Inst::Splat(a) => write!(f, "splat {a}"),
             Inst::Ramp(base, step) => write!(f, "ramp {base} by {step}"),
             Inst::ReduceLanes(combine, a) => write!(f, "reduce {combine} {a}"),
+            Inst::Math(name, args) => {
+                write!(f, "math {}", Name(name))?;
+                args.iter().enumerate().try_for_each(|(i, a)| write!(f, "{}{a}", if i == 0 { " " } else { ", " }))
+            }
             Inst::Table(name, index) => write!(f, "table {}[{index}]", Name(name)),
         }
     }

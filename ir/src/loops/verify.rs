@@ -26,7 +26,7 @@
 
 use super::text::{InstText, StmtText};
 use super::*;
-use crate::op::scalar_math::table;
+use crate::op::scalar_math::{math_arity, table};
 use thiserror::Error;
 
 /// Readers and emitters recurse over nested loops; this bounds their stack.
@@ -81,6 +81,8 @@ pub enum Problem {
     StrideOne,
     #[error("no constant table is called `{0}`")]
     UnknownTable(&'static str),
+    #[error("no function of so many arguments is called `{0}`")]
+    UnknownFunction(&'static str),
     #[error("the step {0} is not positive")]
     Step(i64),
     #[error("code 0 means success")]
@@ -236,6 +238,15 @@ impl Types<'_> {
                 } else {
                     Err(Problem::Type(*a, operand, "several lanes".into()))
                 }
+            }
+            Inst::Math(name, args) => {
+                if !ty.elem.is_float() {
+                    return Err(Problem::Undefined("math", ty.elem));
+                }
+                if math_arity(name) != Some(args.len()) {
+                    return Err(Problem::UnknownFunction(name));
+                }
+                args.iter().try_for_each(|&v| self.is(v, ty))
             }
             Inst::Table(name, index) => {
                 if ty.elem == Elem::Mask {

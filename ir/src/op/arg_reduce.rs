@@ -22,6 +22,18 @@ impl ArgReduce {
 impl Primitive for ArgReduce {
     const KIND: Kind = Kind::Pull;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "arg_reduce" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let largest = c.one_of(&["max", "min"], "`max` or `min`")? == "max";
+        c.symbol(",")?;
+        let axis = c.integer("an axis")?;
+        c.symbol(">")?;
+        Ok(Some(ArgReduce { largest, axis }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("arg_reduce", x, 1)?;
         let axis = self.axis as usize;

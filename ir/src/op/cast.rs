@@ -14,6 +14,16 @@ pub struct Cast {
 impl Primitive for Cast {
     const KIND: Kind = Kind::Pull;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "cast" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let dtype = c.dtype()?;
+        c.symbol(">")?;
+        Ok(Some(Cast { dtype }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("cast", x, 1)?;
         single(Type::new(self.dtype, x[0].shape.clone()))

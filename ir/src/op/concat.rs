@@ -11,6 +11,16 @@ pub struct Concat {
 impl Primitive for Concat {
     const KIND: Kind = Kind::Push;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "concat" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let axis = c.integer("an axis")?;
+        c.symbol(">")?;
+        Ok(Some(Concat { axis }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         let Some(first) = x.first() else { return arity("concat", x, 1).map(|()| Outputs::new()) };
         let axis = self.axis as usize;

@@ -12,6 +12,16 @@ pub struct Constant {
 impl Primitive for Constant {
     const KIND: Kind = Kind::Leaf;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "const" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let literal = c.plain("a literal")?;
+        c.symbol(">")?;
+        Ok(Some(Constant { literal }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("const", x, 0)?;
         single(Type::new(self.literal.dtype, Shape::scalar()))

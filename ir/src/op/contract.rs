@@ -70,6 +70,22 @@ fn side(
 impl Primitive for Contract {
     const KIND: Kind = Kind::Pull;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "contract" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let lhs_batch = c.numbers()?;
+        c.symbol(";")?;
+        let rhs_batch = c.numbers()?;
+        c.symbol(";")?;
+        let lhs_contract = c.numbers()?;
+        c.symbol(";")?;
+        let rhs_contract = c.numbers()?;
+        c.symbol(">")?;
+        Ok(Some(Contract { lhs_batch, rhs_batch, lhs_contract, rhs_contract }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("contract", x, 2)?;
         let (a, b) = (x[0], x[1]);

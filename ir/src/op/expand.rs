@@ -11,6 +11,16 @@ pub struct Expand {
 impl Primitive for Expand {
     const KIND: Kind = Kind::View;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "expand" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let shape = c.shape()?;
+        c.symbol(">")?;
+        Ok(Some(Expand { shape }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("expand", x, 1)?;
         let fits = x[0].shape.rank() == self.shape.rank()

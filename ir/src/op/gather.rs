@@ -16,6 +16,14 @@ pub struct Picks {
 }
 
 impl Picks {
+    fn parse(c: &mut Cursor<'_>) -> Parse<Picks> {
+        let axis = c.integer("an axis")?;
+        c.symbol(";")?;
+        let data = c.numbers()?;
+        c.symbol(";")?;
+        Ok(Picks { axis, data, index: c.numbers()? })
+    }
+
     /// The shape of the picked tensor, if the operands agree on it.
     fn picked(&self, op: &str, data: &Type, index: &Type) -> Result<Shape, OpError> {
         let wrong = |why: &str| Err(OpError::attribute(op, why, &data.shape));
@@ -84,6 +92,16 @@ pub struct Gather {
 impl Primitive for Gather {
     const KIND: Kind = Kind::Pull;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "gather" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let picks = Picks::parse(c)?;
+        c.symbol(">")?;
+        Ok(Some(Gather { picks }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("gather", x, 2)?;
         single(Type::new(x[0].dtype, self.picks.picked("gather", x[0], x[1])?))
@@ -121,6 +139,18 @@ pub struct Scatter {
 
 impl Primitive for Scatter {
     const KIND: Kind = Kind::Push;
+
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "scatter" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let add = c.one_of(&["add", "set"], "`add` or `set`")? == "add";
+        c.symbol(",")?;
+        let picks = Picks::parse(c)?;
+        c.symbol(">")?;
+        Ok(Some(Scatter { picks, combine: add.then_some(Combine::Add) }))
+    }
 
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("scatter", x, 3)?;

@@ -13,6 +13,11 @@ pub struct Fence;
 impl Primitive for Detach {
     const KIND: Kind = Kind::View;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        let _ = c;
+        Ok((name == "detach").then_some(Detach))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("detach", x, 1)?;
         single(x[0].clone())
@@ -33,6 +38,11 @@ impl Primitive for Detach {
 
 impl Primitive for Fence {
     const KIND: Kind = Kind::Push;
+
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        let _ = c;
+        Ok((name == "fence").then_some(Fence))
+    }
 
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("fence", x, 1)?;

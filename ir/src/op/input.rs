@@ -24,6 +24,27 @@ pub struct Input {
 impl Primitive for Input {
     const KIND: Kind = Kind::Leaf;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if !matches!(name, "input" | "scalar") {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let slot = c.integer("a slot")?;
+        c.symbol(",")?;
+        let dtype = c.dtype()?;
+        let (mut shape, mut source) = (Shape::scalar(), Source::Scalar);
+        if name == "input" {
+            c.symbol(",")?;
+            shape = c.shape()?;
+            c.symbol(",")?;
+            c.symbol("strides=[")?;
+            source = Source::Buffer(c.numbers()?);
+            c.symbol("]")?;
+        }
+        c.symbol(">")?;
+        Ok(Some(Input { slot, dtype, shape, source }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("input", x, 0)?;
         match &self.source {

@@ -13,6 +13,16 @@ pub struct Iota {
 impl Primitive for Iota {
     const KIND: Kind = Kind::Leaf;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "iota" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let extent: usize = c.integer("an extent")?;
+        c.symbol(">")?;
+        Ok(Some(Iota { extent: extent.into() }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("iota", x, 0)?;
         single(Type::new(DType::I64, [self.extent].into_iter().collect()))

@@ -8,6 +8,11 @@ use crate::op::scalar::{Scalar, Signature};
 impl Primitive for Scalar {
     const KIND: Kind = Kind::Pull;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        let _ = c;
+        Ok(Scalar::ALL.iter().copied().find(|s| s.name() == name))
+    }
+
     /// All operands have one shape; dtypes as the row's [`Signature`] says.
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity(self.name(), x, self.arity())?;

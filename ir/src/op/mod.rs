@@ -50,6 +50,7 @@ use crate::error::OpError;
 use crate::graph::{Node, Type, Value};
 use crate::loops::build::LoopBuilder;
 use crate::loops::{Combine, Val};
+use crate::parse::{Cursor, Parse};
 use crate::shape::{Shape, Strides};
 use smallvec::SmallVec;
 use std::fmt;
@@ -136,6 +137,12 @@ pub struct Write {
 pub trait Primitive {
     const KIND: Kind;
 
+    /// The primitive whose text begins with `name`, its attributes read from `c`; `None` when the name is
+    /// another's. Reads back what [`fmt::Display`] prints.
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>>
+    where
+        Self: Sized;
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError>;
 
     /// Gradients of the operands `x` given those of the results; `y` are the results.
@@ -189,6 +196,19 @@ macro_rules! primitives {
         pub enum Op { $($name($ty),)* }
 
         impl Op {
+            /// The op whose text begins with `name`; see [`Primitive::parse`].
+            pub fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Op>> {
+                $(if let Some(op) = <$ty as Primitive>::parse(name, c)? {
+                    return Ok(Some(Op::$name(op)));
+                })*
+                Ok(None)
+            }
+            /// The primitives' names, in the order of [`Op::number`].
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+            /// Which primitive this is.
+            pub fn number(&self) -> usize {
+                Op::NAMES.iter().position(|&n| n == match self { $(Op::$name(_) => stringify!($name),)* }).unwrap_or(0)
+            }
             pub fn kind(&self) -> Kind {
                 match self { $(Op::$name(_) => <$ty as Primitive>::KIND,)* }
             }

@@ -14,6 +14,18 @@ pub struct Pad {
 impl Primitive for Pad {
     const KIND: Kind = Kind::View;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "pad" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let spans = Span::parse_list(c)?;
+        c.symbol(",")?;
+        let shape = c.shape()?;
+        c.symbol(">")?;
+        Ok(Some(Pad { spans, shape }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("pad", x, 2)?;
         let fits = self.spans.len() == self.shape.rank()

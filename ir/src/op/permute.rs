@@ -11,6 +11,16 @@ pub struct Permute {
 impl Primitive for Permute {
     const KIND: Kind = Kind::View;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "permute" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let axes = c.numbers()?;
+        c.symbol(">")?;
+        Ok(Some(Permute { axes }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("permute", x, 1)?;
         let mut seen = self.axes.clone();

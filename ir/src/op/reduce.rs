@@ -56,6 +56,18 @@ pub fn on_masks(combine: Combine) -> Combine {
 impl Primitive for Reduce {
     const KIND: Kind = Kind::Pull;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "reduce" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let combine = parse_combine(c)?;
+        c.symbol(",")?;
+        let axes = c.numbers()?;
+        c.symbol(">")?;
+        Ok(Some(Reduce { combine, axes }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("reduce", x, 1)?;
         let rank = x[0].shape.rank() as u8;
@@ -152,6 +164,12 @@ pub(super) const fn combine_name(combine: Combine) -> &'static str {
         Combine::And => "all",
         Combine::Or => "any",
     }
+}
+
+pub(super) fn parse_combine(c: &mut Cursor<'_>) -> Parse<Combine> {
+    let names: SmallVec<[&str; 6]> = Combine::ALL.iter().map(|&c| combine_name(c)).collect();
+    let name = c.one_of(&names, "a combination")?;
+    Ok(Combine::ALL[names.iter().position(|&n| n == name).unwrap_or(0)])
 }
 
 impl fmt::Display for Reduce {

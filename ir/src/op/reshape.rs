@@ -10,6 +10,16 @@ pub struct Reshape {
 impl Primitive for Reshape {
     const KIND: Kind = Kind::View;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "reshape" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let shape = c.shape()?;
+        c.symbol(">")?;
+        Ok(Some(Reshape { shape }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("reshape", x, 1)?;
         if x[0].shape.numel() != self.shape.numel() {

@@ -11,7 +11,7 @@ use crate::build::{Build, Grads};
 use crate::dtype::DType;
 use crate::graph::Value;
 use crate::loops::build::LoopBuilder;
-use crate::loops::{BinOp, CmpOp, UnOp, Val};
+use crate::loops::{BinOp, CastOp, CmpOp, UnOp, Val};
 use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10, PI};
 
 /// The dtypes a row takes and gives.
@@ -140,7 +140,7 @@ scalars! {
         grad none;
     /// Remainder with the divisor's sign (Python's `%`).
     Remainder(2) "remainder" Number Dear
-        emit |b, t, x| if t.is_float() { math::remainder(b, x[0], x[1]) } else { int_remainder(b, x) },
+        emit |b, t, x| if t.is_float() { b.math("remainder", &[x[0], x[1]]) } else { int_remainder(b, x) },
         grad |b, x, _, g| {
             let q = b.map(Scalar::FloorDiv, &[x[0], x[1]]);
             let q = b.mul(g, q);
@@ -149,7 +149,7 @@ scalars! {
         };
     /// Remainder with the dividend's sign (C's `fmod`).
     Fmod(2) "fmod" Number Dear
-        emit |b, t, x| if t.is_float() { math::fmod(b, x[0], x[1]) } else { int_div(b, x, BinOp::Rem).0 },
+        emit |b, t, x| if t.is_float() { b.math("fmod", &[x[0], x[1]]) } else { int_div(b, x, BinOp::Rem).0 },
         grad |b, x, _, g| {
             let q = b.div(x[0], x[1]);
             let q = b.map(Scalar::Trunc, &[q]);
@@ -158,7 +158,7 @@ scalars! {
             vec![Some(g), Some(q)]
         };
     Pow(2) "pow" Float Dear
-        emit |b, _, x| math::pow(b, x[0], x[1]),
+        emit |b, _, x| b.math("pow", &[x[0], x[1]]),
         grad |b, x, y, g| {
             let zero = b.fill_like(x[0], 0.0);
             let lower = b.offset(x[1], -1.0);
@@ -180,7 +180,7 @@ scalars! {
         emit |b, _, x| int_pow(b, x[0], x[1]),
         grad none;
     Atan2(2) "atan2" Float Dear
-        emit |b, _, x| math::atan2(b, x[0], x[1]),
+        emit |b, _, x| b.math("atan2", &[x[0], x[1]]),
         grad |b, x, _, g| {
             let (p, q) = (b.mul(x[0], x[0]), b.mul(x[1], x[1]));
             let norm = b.add_(p, q);
@@ -191,7 +191,7 @@ scalars! {
             vec![Some(p), Some(q)]
         };
     Hypot(2) "hypot" Float Cheap
-        emit |b, _, x| math::hypot(b, x[0], x[1]),
+        emit |b, _, x| b.math("hypot", &[x[0], x[1]]),
         grad |b, x, y, g| {
             let g = b.div(g, y);
             let (p, q) = (b.mul(g, x[0]), b.mul(g, x[1]));
@@ -277,40 +277,40 @@ scalars! {
     Round(1) "round" Float Cheap
         emit |b, _, x| b.un(UnOp::Nearest, x[0]), grad zero;
     Exp(1) "exp" Float Dear
-        emit |b, _, x| math::exp(b, x[0]),
+        emit |b, _, x| b.math("exp", &[x[0]]),
         grad |b, _, y, g| times(b, g, y);
     Exp2(1) "exp2" Float Dear
-        emit |b, _, x| math::exp2(b, x[0]),
+        emit |b, _, x| b.math("exp2", &[x[0]]),
         grad |b, _, y, g| { let s = b.scale(y, LN_2); times(b, g, s) };
     Expm1(1) "expm1" Float Dear
-        emit |b, _, x| math::expm1(b, x[0]),
+        emit |b, _, x| b.math("expm1", &[x[0]]),
         grad |b, _, y, g| { let s = b.offset(y, 1.0); times(b, g, s) };
     Log(1) "log" Float Dear
-        emit |b, _, x| math::log(b, x[0]),
+        emit |b, _, x| b.math("log", &[x[0]]),
         grad |b, x, _, g| vec![Some(b.div(g, x[0]))];
     Log2(1) "log2" Float Dear
-        emit |b, _, x| math::log2(b, x[0]),
+        emit |b, _, x| b.math("log2", &[x[0]]),
         grad |b, x, _, g| { let d = b.scale(x[0], LN_2); vec![Some(b.div(g, d))] };
     Log10(1) "log10" Float Dear
-        emit |b, _, x| math::log10(b, x[0]),
+        emit |b, _, x| b.math("log10", &[x[0]]),
         grad |b, x, _, g| { let d = b.scale(x[0], LN_10); vec![Some(b.div(g, d))] };
     Log1p(1) "log1p" Float Dear
-        emit |b, _, x| math::log1p(b, x[0]),
+        emit |b, _, x| b.math("log1p", &[x[0]]),
         grad |b, x, _, g| { let d = b.offset(x[0], 1.0); vec![Some(b.div(g, d))] };
     Sin(1) "sin" Float Dear
-        emit |b, _, x| math::sin(b, x[0]),
+        emit |b, _, x| b.math("sin", &[x[0]]),
         grad |b, x, _, g| { let c = b.map(Scalar::Cos, x); times(b, g, c) };
     Cos(1) "cos" Float Dear
-        emit |b, _, x| math::cos(b, x[0]),
+        emit |b, _, x| b.math("cos", &[x[0]]),
         grad |b, x, _, g| { let s = b.map(Scalar::Sin, x); let s = b.neg(s); times(b, g, s) };
     Tan(1) "tan" Float Dear
-        emit |b, _, x| math::tan(b, x[0]),
+        emit |b, _, x| b.math("tan", &[x[0]]),
         grad |b, _, y, g| { let s = quadratic(b, y, 1.0, 1.0); times(b, g, s) };
     Asin(1) "asin" Float Dear
-        emit |b, _, x| math::asin(b, x[0]),
+        emit |b, _, x| b.math("asin", &[x[0]]),
         grad |b, x, _, g| { let q = quadratic(b, x[0], -1.0, 1.0); let s = rsqrt(b, q); times(b, g, s) };
     Acos(1) "acos" Float Dear
-        emit |b, _, x| math::acos(b, x[0]),
+        emit |b, _, x| b.math("acos", &[x[0]]),
         grad |b, x, _, g| {
             let q = quadratic(b, x[0], -1.0, 1.0);
             let s = rsqrt(b, q);
@@ -318,28 +318,28 @@ scalars! {
             times(b, g, s)
         };
     Atan(1) "atan" Float Dear
-        emit |b, _, x| math::atan(b, x[0]),
+        emit |b, _, x| b.math("atan", &[x[0]]),
         grad |b, x, _, g| { let q = quadratic(b, x[0], 1.0, 1.0); vec![Some(b.div(g, q))] };
     Sinh(1) "sinh" Float Dear
-        emit |b, _, x| math::sinh(b, x[0]),
+        emit |b, _, x| b.math("sinh", &[x[0]]),
         grad |b, x, _, g| { let c = b.map(Scalar::Cosh, x); times(b, g, c) };
     Cosh(1) "cosh" Float Dear
-        emit |b, _, x| math::cosh(b, x[0]),
+        emit |b, _, x| b.math("cosh", &[x[0]]),
         grad |b, x, _, g| { let s = b.map(Scalar::Sinh, x); times(b, g, s) };
     Tanh(1) "tanh" Float Dear
-        emit |b, _, x| math::tanh(b, x[0]),
+        emit |b, _, x| b.math("tanh", &[x[0]]),
         grad |b, _, y, g| { let s = quadratic(b, y, -1.0, 1.0); times(b, g, s) };
     Asinh(1) "asinh" Float Dear
-        emit |b, _, x| math::asinh(b, x[0]),
+        emit |b, _, x| b.math("asinh", &[x[0]]),
         grad |b, x, _, g| { let q = quadratic(b, x[0], 1.0, 1.0); let s = rsqrt(b, q); times(b, g, s) };
     Acosh(1) "acosh" Float Dear
-        emit |b, _, x| math::acosh(b, x[0]),
+        emit |b, _, x| b.math("acosh", &[x[0]]),
         grad |b, x, _, g| { let q = quadratic(b, x[0], 1.0, -1.0); let s = rsqrt(b, q); times(b, g, s) };
     Atanh(1) "atanh" Float Dear
-        emit |b, _, x| math::atanh(b, x[0]),
+        emit |b, _, x| b.math("atanh", &[x[0]]),
         grad |b, x, _, g| { let q = quadratic(b, x[0], -1.0, 1.0); vec![Some(b.div(g, q))] };
     Sigmoid(1) "sigmoid" Float Dear
-        emit |b, _, x| math::sigmoid(b, x[0]),
+        emit |b, _, x| b.math("sigmoid", &[x[0]]),
         grad |b, _, y, g| {
             let one = b.fill_like(y, 1.0);
             let rest = b.sub(one, y);
@@ -347,13 +347,13 @@ scalars! {
             times(b, g, s)
         };
     Erf(1) "erf" Float Dear
-        emit |b, _, x| math::erf(b, x[0]),
+        emit |b, _, x| b.math("erf", &[x[0]]),
         grad |b, x, _, g| { let s = bell(b, x[0], FRAC_2_SQRT_PI); times(b, g, s) };
     Erfc(1) "erfc" Float Dear
-        emit |b, _, x| math::erfc(b, x[0]),
+        emit |b, _, x| b.math("erfc", &[x[0]]),
         grad |b, x, _, g| { let s = bell(b, x[0], -FRAC_2_SQRT_PI); times(b, g, s) };
     Erfinv(1) "erfinv" Float Dear
-        emit |b, _, x| math::erfinv(b, x[0]),
+        emit |b, _, x| b.math("erfinv", &[x[0]]),
         grad |b, _, y, g| {
             let square = b.mul(y, y);
             let e = b.map(Scalar::Exp, &[square]);
@@ -361,10 +361,10 @@ scalars! {
             times(b, g, s)
         };
     Lgamma(1) "lgamma" Float Dear
-        emit |b, _, x| math::lgamma(b, x[0]),
+        emit |b, _, x| b.math("lgamma", &[x[0]]),
         grad |b, x, _, g| { let s = b.map(Scalar::Digamma, x); times(b, g, s) };
     Digamma(1) "digamma" Float Dear
-        emit |b, _, x| math::digamma(b, x[0]),
+        emit |b, _, x| b.math("digamma", &[x[0]]),
         grad |b, x, _, g| {
             let one = b.fill_like(x[0], 1.0);
             let s = b.map(Scalar::Polygamma, &[one, x[0]]);
@@ -376,7 +376,10 @@ scalars! {
         grad none;
     /// The power of two that goes with `mantissa`, as a float.
     Exponent(1) "exponent" Float Cheap
-        emit |b, _, x| math::frexp_exponent(b, x[0]),
+        emit |b, _, x| {
+            let exponent = math::frexp_exponent(b, x[0]);
+            b.cast(CastOp::IntToFloat, exponent, b.ty(x[0]).elem)
+        },
         grad none;
     /// The second operand where the first is true, else the third.
     Select(3) "select" Select Cheap

@@ -79,7 +79,7 @@ pub(super) fn int_remainder(b: &mut LoopBuilder, x: &[Val]) -> Val {
 pub(super) fn float_floor_div(b: &mut LoopBuilder, x: &[Val]) -> Val {
     let elem = b.ty(x[0]).elem;
     let (zero, one, half) = (b.float(elem, 0.0), b.float(elem, 1.0), b.float(elem, 0.5));
-    let rem = math::fmod(b, x[0], x[1]);
+    let rem = b.math("fmod", &[x[0], x[1]]);
     let exact = b.bin(BinOp::Sub, x[0], rem);
     let quotient = b.bin(BinOp::Div, exact, x[1]);
     let inexact = b.cmp(CmpOp::Ne, rem, zero);
@@ -176,9 +176,9 @@ pub(super) fn polygamma(b: &mut LoopBuilder, n: Val, x: Val) -> Val {
     let elem = b.ty(x).elem;
     let (one, two) = (b.float(elem, 1.0), b.float(elem, 2.0));
     let next = b.bin(BinOp::Add, n, one);
-    let factorial = math::lgamma(b, next);
-    let factorial = math::exp(b, factorial);
-    let zeta = math::zeta(b, next, x);
+    let factorial = b.math("lgamma", &[next]);
+    let factorial = b.math("exp", &[factorial]);
+    let zeta = b.math("zeta", &[next, x]);
     let value = b.bin(BinOp::Mul, factorial, zeta);
     let half = b.bin(BinOp::Div, n, two);
     let floor = b.un(UnOp::Floor, half);

@@ -18,9 +18,20 @@ impl Span {
 
     /// Whether the elements lie within an axis of `extent`.
     pub fn fits(&self, extent: usize) -> bool {
-        let last = self.start + self.step * (self.size as i64 - 1);
-        let inside = |i: i64| (0..extent as i64).contains(&i);
-        self.step != 0 && (self.size == 0 || inside(self.start) && inside(last))
+        let last = self.start as i128 + self.step as i128 * (self.size as i128 - 1);
+        let inside = |i: i128| (0..extent as i128).contains(&i);
+        self.step != 0 && (self.size == 0 || inside(self.start as i128) && inside(last))
+    }
+
+    pub(super) fn parse_list(c: &mut Cursor<'_>) -> Parse<SmallVec<[Span; 4]>> {
+        let spans = c.list(|c| {
+            let start = c.integer("where a span starts")?;
+            c.symbol(":")?;
+            let size = c.integer("the size of a span")?;
+            c.symbol(":")?;
+            Ok(Span { start, size, step: c.integer("the step of a span")? })
+        })?;
+        Ok(spans.into_iter().collect())
     }
 
     /// Position in the axis of the element at `index`.
@@ -42,6 +53,16 @@ pub struct Slice {
 
 impl Primitive for Slice {
     const KIND: Kind = Kind::View;
+
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "slice" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let spans = Span::parse_list(c)?;
+        c.symbol(">")?;
+        Ok(Some(Slice { spans }))
+    }
 
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("slice", x, 1)?;

@@ -12,6 +12,16 @@ pub struct Update {
 impl Primitive for Update {
     const KIND: Kind = Kind::Push;
 
+    fn parse(name: &str, c: &mut Cursor<'_>) -> Parse<Option<Self>> {
+        if name != "update" {
+            return Ok(None);
+        }
+        c.symbol("<")?;
+        let spans = Span::parse_list(c)?;
+        c.symbol(">")?;
+        Ok(Some(Update { spans }))
+    }
+
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
         arity("update", x, 2)?;
         let fits = self.spans.len() == x[0].shape.rank()

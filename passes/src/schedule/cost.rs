@@ -1,10 +1,10 @@
 //! What it costs to run a loop in lanes.
 
-use super::{Varying, condition, inner_loops, stride, trip_count};
+use super::{Varying, inner_loops, stride, trip_count};
 use rustorch_ir::loops::{Addr, Block, For, Inst, Kernel, Stmt, Val};
 
-/// How often a loop that runs once or not at all is assumed to run.
-const RARE: f64 = 0.01;
+/// What a function of the table of expansions costs, in instructions.
+const MATH: f64 = 20.0;
 /// Iterations assumed of a loop whose bounds are known only at run time.
 const UNKNOWN: f64 = 256.0;
 
@@ -36,8 +36,7 @@ fn block_allows(kernel: &Kernel, l: &For, varying: &Varying, block: &Block) -> b
         Stmt::Check { .. } => true,
         Stmt::Strip { .. } => false,
         Stmt::For(f) => {
-            let uniform = !varying.get(f.begin) && !varying.get(f.end);
-            (uniform || condition(kernel, f).is_some()) && block_allows(kernel, l, varying, &f.body)
+            !varying.get(f.begin) && !varying.get(f.end) && block_allows(kernel, l, varying, &f.body)
         }
     })
 }
@@ -72,11 +71,11 @@ fn stmt_cost(kernel: &Kernel, stmt: &Stmt, lanes: Option<&(&For, Varying)>) -> f
         Stmt::Let(v) => match kernel.inst(*v) {
             Inst::Load { addr, .. } => access(addr.index()),
             Inst::Affine { .. } => 0.1,
+            Inst::Math(..) => MATH * compute(*v),
             _ => compute(*v),
         },
         Stmt::Store { addr, .. } => access(addr.index()),
         Stmt::Check { .. } | Stmt::Strip { .. } => 1.0,
-        Stmt::For(f) if condition(kernel, f).is_some() => RARE * block_cost(kernel, &f.body, lanes),
         Stmt::For(f) => {
             let trips = trip_count(kernel, f).map_or(UNKNOWN, |n| n as f64);
             trips * block_cost(kernel, &f.body, lanes)
@@ -86,10 +85,7 @@ fn stmt_cost(kernel: &Kernel, stmt: &Stmt, lanes: Option<&(&For, Varying)>) -> f
 
 /// The cost of a loop whose inner loops each take their own best choice.
 pub fn inner_cost(kernel: &Kernel, l: &For, best: &mut dyn FnMut(&For) -> f64) -> f64 {
-    let trips = match condition(kernel, l) {
-        Some(_) => RARE,
-        None => trip_count(kernel, l).map_or(UNKNOWN, |n| n as f64),
-    };
+    let trips = trip_count(kernel, l).map_or(UNKNOWN, |n| n as f64);
     let own: f64 =
         l.body.iter().filter(|s| !matches!(s, Stmt::For(_))).map(|s| stmt_cost(kernel, s, None)).sum();
     trips * (own + inner_loops(&l.body).map(best).sum::<f64>())

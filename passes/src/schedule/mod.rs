@@ -2,10 +2,12 @@
 
 mod cost;
 mod dce;
+mod strips;
 mod vectorize;
 
 pub use cost::work;
 pub use dce::remove_dead;
+pub use strips::strip_mine;
 pub use vectorize::vectorize;
 
 use rustorch_ir::loops::build::operands;
@@ -92,14 +94,4 @@ pub(crate) fn trip_count(kernel: &Kernel, l: &For) -> Option<u64> {
     };
     let (begin, end) = (constant(l.begin)?, constant(l.end)?);
     Some((end - begin).max(0) as u64 / l.step as u64)
-}
-
-/// For a loop `for 0..mask`, which runs once or not at all, its mask. Its carried values select by the
-/// mask, so that in lanes it may run when only some of them want it.
-pub(crate) fn condition(kernel: &Kernel, l: &For) -> Option<Val> {
-    use rustorch_ir::loops::{CastOp, Inst};
-    match (kernel.inst(l.begin), kernel.inst(l.end)) {
-        (Inst::Const(0), Inst::Cast(CastOp::MaskToInt, mask)) => Some(*mask),
-        _ => None,
-    }
 }

@@ -7,11 +7,11 @@
 //! gathered lane by lane.
 
 use super::cost::{can_vectorize, inner_cost, nest_cost};
-use super::{Varying, condition, inner_loops, trip_count};
+use super::{Varying, inner_loops, trip_count};
 use crate::tree::neutral_bits;
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustorch_ir::loops::{
-    Addr, BinOp, Block, Carried, CastOp, CmpOp, Combine, Elem, For, Inst, Kernel, Stmt, Ty, Val,
+    Addr, BinOp, Block, Carried, CmpOp, Combine, Elem, For, Inst, Kernel, Stmt, Ty, Val,
 };
 use smallvec::SmallVec;
 
@@ -182,6 +182,7 @@ impl Widen<'_> {
             Inst::Load { buf, mem, addr } => {
                 Inst::Load { buf, mem, addr: Addr::Unit(self.scalar(addr.index())) }
             }
+            Inst::Math(name, args) => Inst::Math(name, args.iter().map(|&a| self.scalar(a)).collect()),
             Inst::Table(name, a) => Inst::Table(name, self.scalar(a)),
             Inst::Const(_) | Inst::Scalar(_) | Inst::Defined => inst,
             Inst::Splat(_) | Inst::Ramp(..) | Inst::ReduceLanes(..) => {
@@ -219,8 +220,7 @@ impl Widen<'_> {
     /// The loop as a main loop over lanes and a scalar tail.
     fn in_lanes(&mut self, f: &For, out: &mut Block) {
         let trips = trip_count(self.old, f);
-        let columns = inner_loops(&f.body).any(|l| condition(self.old, l).is_none());
-        let wanted = if columns { COLUMN_LANES } else { LANES };
+        let wanted = if inner_loops(&f.body).next().is_some() { COLUMN_LANES } else { LANES };
         let mut begin = self.scalar(f.begin);
         let end = self.scalar(f.end);
         let mut inits: Vec<Val> = f.carried.iter().map(|c| self.scalar(c.init)).collect();
@@ -365,14 +365,7 @@ impl Widen<'_> {
     /// An inner loop, run once for all lanes.
     fn lane_loop(&mut self, f: &For, varying: &Varying, lanes: u16, out: &mut Block) {
         let begin = self.scalar(f.begin);
-        let end = match condition(self.old, f).filter(|_| varying.get(f.end)) {
-            Some(mask) => {
-                let lanes_of = self.wide(mask, lanes, out);
-                let any = self.emit(Inst::ReduceLanes(Combine::Or, lanes_of), Ty::MASK, out);
-                self.emit(Inst::Cast(CastOp::MaskToInt, any), Ty::I64, out)
-            }
-            None => self.scalar(f.end),
-        };
+        let end = self.scalar(f.end);
         let var = self.define(Ty::I64);
         self.state[f.var.0 as usize] = Some(State::Uniform(var));
         let mut carried = Vec::new();
@@ -427,6 +420,9 @@ impl Widen<'_> {
             }
             Inst::Fma(a, b, c) => {
                 Inst::Fma(self.wide(a, lanes, out), self.wide(b, lanes, out), self.wide(c, lanes, out))
+            }
+            Inst::Math(name, args) => {
+                Inst::Math(name, args.iter().map(|&a| self.wide(a, lanes, out)).collect())
             }
             Inst::Table(name, a) => Inst::Table(name, self.wide(a, lanes, out)),
             other => unreachable!("{other:?} does not vary"),

@@ -42,6 +42,37 @@ pub use self::random::{philox4x32, uniform_f32, uniform_f64};
 pub use self::remainder::{fmod, remainder};
 pub use self::trig::{cos, sin, tan};
 
+macro_rules! functions {
+    ($($name:ident($($arg:ident),+);)*) => {
+        /// How many arguments the function of this name takes, if there is one.
+        pub fn math_arity(name: &str) -> Option<usize> {
+            match name {
+                $(stringify!($name) => Some([$(stringify!($arg)),+].len()),)*
+                _ => None,
+            }
+        }
+
+        /// The function of this name of floats.
+        pub fn expand<C: Core>(c: &mut C, name: &str, args: &[C::V]) -> Option<C::V> {
+            match name {
+                $(stringify!($name) => {
+                    let &[$($arg),+] = args else { return None };
+                    Some($name(c, $($arg),+))
+                })*
+                _ => None,
+            }
+        }
+    };
+}
+
+functions! {
+    exp(x); exp2(x); expm1(x); log(x); log2(x); log10(x); log1p(x); sigmoid(x);
+    sin(x); cos(x); tan(x); asin(x); acos(x); atan(x); atan2(y, x);
+    sinh(x); cosh(x); tanh(x); asinh(x); acosh(x); atanh(x);
+    erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); zeta(s, q); i0(x);
+    pow(x, y); fmod(x, y); remainder(x, y); hypot(x, y);
+}
+
 /// The constant `single` or `double`, by the width of `like`.
 #[inline(always)]
 fn by_width<C: Core>(c: &mut C, like: C::V, single: f64, double: f64) -> C::V {

@@ -2,6 +2,7 @@
 //!
 //! - [`dtype`], [`shape`]: element types and extents.
 //! - [`graph`]: the graph of one compile unit, grown through [`build::Build`].
+//! - [`text`], [`parse`], [`verify`]: graphs as text, both ways, and what holds of every graph.
 //! - [`op`]: the primitives. Each says everything about itself in its one file: types, gradient, loops.
 //! - [`loops`]: LoopIR, the small typed loop language that kernels are written in, with its text form,
 //!   verifier and interpreter.
@@ -17,8 +18,11 @@ pub mod error;
 pub mod graph;
 pub mod loops;
 pub mod op;
+pub mod parse;
 pub mod plan;
 pub mod shape;
+pub mod text;
+pub mod verify;
 
 pub use dtype::{Category, DType, Literal};
 pub use error::OpError;

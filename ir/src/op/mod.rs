@@ -203,11 +203,11 @@ macro_rules! primitives {
                 })*
                 Ok(None)
             }
-            /// The primitives' names, in the order of [`Op::number`].
-            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
-            /// Which primitive this is.
-            pub fn number(&self) -> usize {
-                Op::NAMES.iter().position(|&n| n == match self { $(Op::$name(_) => stringify!($name),)* }).unwrap_or(0)
+            /// The names of all primitives.
+            pub const PRIMITIVES: &[&str] = &[$(stringify!($name)),*];
+            /// The name of the primitive, without its attributes.
+            pub fn primitive(&self) -> &'static str {
+                match self { $(Op::$name(_) => stringify!($name),)* }
             }
             pub fn kind(&self) -> Kind {
                 match self { $(Op::$name(_) => <$ty as Primitive>::KIND,)* }

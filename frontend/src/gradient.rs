@@ -35,6 +35,8 @@ pub(crate) fn next_hook() -> HookId {
 #[derive(Default)]
 pub struct GradSlot {
     pub(crate) grad: Mutex<Option<Tensor>>,
+    /// How the variable's axes lie in memory, outermost first: its gradient's lie the same way.
+    pub(crate) order: Mutex<SmallVec<[usize; 4]>>,
     pub(crate) hooks: Mutex<Vec<(HookId, Hook)>>,
     pub(crate) post_hooks: Mutex<Vec<(HookId, PostHook)>>,
 }

@@ -8,12 +8,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod autograd;
+mod cache;
+pub mod dump;
+pub mod engine;
 pub mod error;
+mod extract;
 pub mod grad_mode;
 pub mod gradient;
+pub mod ops;
+pub mod promote;
 pub mod random;
-mod realize;
+pub mod realize;
 pub mod record;
+pub mod registry;
 pub mod stats;
 pub mod storage;
 pub mod tensor;

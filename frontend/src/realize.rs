@@ -1,14 +1,243 @@
-use crate::error::Result;
-use crate::record::Recorded;
+//! From recorded values to bytes: when, and through which program.
+//!
+//! A value is computed when it is asked for, with everything it waits for, once. What was recorded but never
+//! asked for is flushed when it has grown large; a flush is placed where the one before was, so that a loop that
+//! never looks at a value gives the same graph each time.
+
+use crate::cache::{self, PlanCache};
+use crate::dump;
+use crate::engine::{Bound, Program, engine};
+use crate::error::{Result, runtime};
+use crate::extract::{Extracted, Region, extract};
+use crate::record::{Edge, Recorded, Stored, lock};
+use crate::stats;
 use crate::storage::Storage;
-use std::sync::Arc;
+use crate::tensor::Tensor;
+use rustc_hash::FxHashSet;
+use rustorch_backend::buffer::Buffer;
+use rustorch_passes::Request;
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
+
+/// Recorded operations after which a thread flushes what is pending.
+const NODE_BOUND: usize = 20_000;
+/// Bytes of pending buffers after which it does.
+const BYTE_BOUND: usize = 1 << 30;
+
+static EAGER: AtomicBool = AtomicBool::new(false);
+static PLANS: LazyLock<Mutex<PlanCache>> = LazyLock::new(Mutex::default);
+
+/// Whether each operation runs at once.
+pub fn set_eager(eager: bool) {
+    EAGER.store(eager, Relaxed);
+}
+
+pub fn is_eager() -> bool {
+    EAGER.load(Relaxed)
+}
+
+/// Drops all compiled programs that are not running.
+pub fn clear_cache() {
+    let old = std::mem::take(&mut *lock(&PLANS));
+    drop(old);
+}
+
+/// Computes these values, and keeps on the way what others still refer to and gets a buffer anyway.
+pub fn realize(values: &[Recorded]) -> Result<()> {
+    if values.iter().all(Recorded::is_realised) {
+        return Ok(());
+    }
+    let region = Region::collect(values);
+    let extracted = extract(values, &region)?;
+    drop(region);
+    run(extracted)
+}
+
+fn run(x: Extracted) -> Result<()> {
+    let mut cut: Vec<Edge> = Vec::new();
+    for (edge, stored) in x.aliases {
+        cut.extend(edge.node.fulfil(edge.port, stored));
+    }
+    if x.graph.outputs.is_empty() {
+        return Ok(());
+    }
+    let program = program(Request { graph: x.graph, keep: x.keep })?;
+    let bound: Vec<Bound> = x
+        .inputs
+        .iter()
+        .map(|o| Bound { buffer: o.stored.buffer.clone(), offset: o.stored.offset * o.ty.dtype.size() })
+        .collect();
+    let buffers = program.run(&bound, &x.scalars)?;
+    stats::launched(program.launches(), program.interpreted());
+    let kept = program.kept().iter().map(|&i| &x.kept[i]);
+    if buffers.len() != x.outputs.len() + program.kept().len() {
+        return runtime("internal error: a program gave another number of results than it was asked for");
+    }
+    for (edge, buffer) in x.outputs.iter().chain(kept).zip(buffers) {
+        let stored = Stored::contiguous(buffer, &edge.node.types()[edge.port as usize].shape);
+        cut.extend(edge.node.fulfil(edge.port, stored));
+    }
+    Ok(())
+}
+
+/// The program for a request: from the cache, or compiled. An entry appears only after success.
+fn program(request: Request) -> Result<Arc<dyn Program>> {
+    let key = cache::key(&request);
+    if let Some(found) = lock(&PLANS).get(key, &request) {
+        stats::cache_hit();
+        return Ok(found);
+    }
+    dump::graph(&request);
+    let program = engine()?.compile(&request)?;
+    stats::compiled();
+    dump::plan(program.plan());
+    let leaving = lock(&PLANS).insert(key, request, program.clone());
+    drop(leaving);
+    Ok(program)
+}
+
+/// A buffer of its own that holds the value, now.
 pub(crate) fn copy_now(value: &Recorded) -> Result<Recorded> {
-    value.fence()
+    let copy = value.detach().fence()?;
+    realize(std::slice::from_ref(&copy))?;
+    Ok(copy)
 }
-pub(crate) fn recorded(_: &Recorded) -> Result<()> {
-    Ok(())
+
+/// Computes `new` at once and puts its bytes into the memory that `old`, the value of a whole storage, shares
+/// with an array outside.
+pub(crate) fn write_through(old: &Recorded, new: &Recorded) -> Result<()> {
+    let copy = copy_now(new)?;
+    match (old.stored(), copy.stored()) {
+        (Some(to), Some(from)) if to.buffer.is_writable() => engine()?.overwrite(&to.buffer, &from.buffer),
+        _ => runtime("internal error: a shared storage has no memory that can be written"),
+    }
 }
-pub(crate) fn register(_: &Arc<Storage>) {}
-pub(crate) fn write_through(_: &Recorded, _: &Recorded) -> Result<()> {
-    Ok(())
+
+thread_local! {
+    /// Storages made on this thread: a flush computes those that are alive and pending.
+    static LIVE: RefCell<Registry> = const { RefCell::new(Registry { storages: Vec::new(), sweep_at: 1024 }) };
+    static SINCE: Cell<usize> = const { Cell::new(0) };
+    static FLUSHED_AT: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+struct Registry {
+    storages: Vec<Weak<Storage>>,
+    sweep_at: usize,
+}
+
+pub(crate) fn register(storage: &Arc<Storage>) {
+    let weak = Arc::downgrade(storage);
+    LIVE.with_borrow_mut(|live| {
+        if live.storages.len() >= live.sweep_at {
+            live.storages.retain(|s| s.strong_count() > 0);
+            live.sweep_at = (2 * live.storages.len()).max(1024);
+        }
+        live.storages.push(weak);
+    });
+}
+
+/// The pending values of the storages that are alive, oldest first.
+fn pending() -> Vec<Recorded> {
+    let live: Vec<Arc<Storage>> =
+        LIVE.with_borrow(|live| live.storages.iter().filter_map(Weak::upgrade).collect());
+    live.iter().map(|s| s.value()).filter(|v| !v.is_realised()).collect()
+}
+
+/// Called with each value that becomes a tensor's: runs it in eager mode, and flushes when much is pending.
+pub(crate) fn recorded(value: &Recorded) -> Result<()> {
+    if is_eager() {
+        return realize(std::slice::from_ref(value));
+    }
+    let since = SINCE.get() + 1;
+    SINCE.set(since);
+    // At the same spot as the flush before half of the bound is enough: the distance becomes that of the loop.
+    let again = FLUSHED_AT.get() == Some(stats::spot());
+    let share = if again { 2 } else { 1 };
+    let (nodes, bytes) = stats::pending();
+    let full = (since >= NODE_BOUND / share && nodes >= NODE_BOUND / share) || bytes >= BYTE_BOUND / share;
+    if !full || since < MIN_DISTANCE {
+        return Ok(());
+    }
+    SINCE.set(0);
+    FLUSHED_AT.set(Some(stats::spot()));
+    let mut values = pending();
+    values.push(value.detach());
+    realize(&values)
+}
+
+/// Operations between two flushes at least: what other threads hold pending must not make each one flush.
+const MIN_DISTANCE: usize = 16;
+
+/// Computes these tensors together with every live one that waits for the same operations.
+pub fn flush(tensors: &[Tensor]) -> Result<()> {
+    let mut values: Vec<Recorded> = Vec::new();
+    for tensor in tensors {
+        values.push(tensor.storage().value());
+    }
+    let region = Region::collect(&values);
+    if region.is_empty() {
+        return Ok(());
+    }
+    let mut apart = FxHashSet::default();
+    for other in pending() {
+        if region.meets(&other, &mut apart) {
+            values.push(other);
+        }
+    }
+    drop(region);
+    SINCE.set(0);
+    FLUSHED_AT.set(Some(stats::spot()));
+    realize(&values)
+}
+
+/// Computes everything that live tensors of this thread wait for.
+pub fn synchronize() -> Result<()> {
+    realize(&pending())
+}
+
+impl Tensor {
+    /// Computes the tensor's value, with its storage.
+    pub fn realize(&self) -> Result<()> {
+        realize(&[self.storage().value()])?;
+        realize(&[self.read()?])
+    }
+
+    /// The bytes of the tensor: a strided stretch of a buffer.
+    pub fn buffer(&self) -> Result<Stored> {
+        realize(&[self.storage().value()])?;
+        let value = self.read()?;
+        realize(std::slice::from_ref(&value))?;
+        match value.stored() {
+            Some(stored) => Ok(stored),
+            None => runtime("internal error: a realised value has no bytes"),
+        }
+    }
+
+    /// The elements in row-major order, in a buffer that holds nothing else.
+    pub fn contiguous_buffer(&self) -> Result<Buffer> {
+        let stored = self.buffer()?;
+        let ty = self.ty();
+        let plain = stored.offset == 0
+            && stored.buffer.len() == ty.bytes()
+            && (ty.shape.numel() == 0 || stored.strides == ty.shape.contiguous_strides());
+        if plain {
+            return Ok(stored.buffer);
+        }
+        match copy_now(&self.read()?)?.stored() {
+            Some(stored) => Ok(stored.buffer),
+            None => runtime("internal error: a realised value has no bytes"),
+        }
+    }
+
+    /// The address of the tensor's first element.
+    pub fn data_ptr(&self) -> Result<usize> {
+        realize(&[self.storage().value()])?;
+        let Some(stored) = self.storage().value().stored() else { return Ok(0) };
+        if self.numel() == 0 {
+            return Ok(0);
+        }
+        let first = stored.offset as i64 + self.storage_offset();
+        Ok((stored.buffer.ptr() as usize).wrapping_add(first.max(0) as usize * self.dtype().size()))
+    }
 }

@@ -239,22 +239,13 @@ impl Recorded {
         Recorded { node: self.node.clone(), port: self.port, grad_port: port, grad: Some(grad) }
     }
 
-    /// This value, whose gradient goes where that of `other` goes.
-    pub(crate) fn with_grad_of(&self, other: &Recorded) -> Recorded {
-        Recorded {
-            node: self.node.clone(),
-            port: self.port,
-            grad_port: other.grad_port,
-            grad: other.grad.clone(),
-        }
-    }
-
     pub(crate) fn edge(&self) -> Edge {
         Edge { node: self.node.clone(), port: self.port }
     }
 
-    pub(crate) fn from_edge(edge: &Edge) -> Recorded {
-        Recorded { node: edge.node.clone(), port: edge.port, grad_port: 0, grad: None }
+    /// Result `port` of a node, as no path for gradients.
+    pub(crate) fn result(node: &Arc<RecordedNode>, port: u8) -> Recorded {
+        Recorded { node: node.clone(), port, grad_port: 0, grad: None }
     }
 
     /// Records `op` and gives its first result.

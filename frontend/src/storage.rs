@@ -76,6 +76,16 @@ impl Storage {
     pub fn is_external(&self) -> bool {
         self.leases.load(Relaxed) > 0
     }
+
+    /// Whether an array outside shares the memory besides the one that is being made.
+    pub(crate) fn is_lent_before(&self) -> bool {
+        self.leases.load(Relaxed) > 1
+    }
+
+    /// Makes the storage external for as long as it lives.
+    pub(crate) fn share_for_good(&self) {
+        self.leases.fetch_add(1, Relaxed);
+    }
 }
 
 /// Keeps a storage external while an array outside shares its memory.

@@ -1,6 +1,7 @@
 //! Tensors: handles on a view of a shared storage.
 
 mod gradient;
+mod share;
 mod write;
 
 use crate::error::{Result, runtime};
@@ -218,6 +219,18 @@ impl Tensor {
     /// Another tensor on the same storage.
     pub fn view(&self, op: ViewOp) -> Result<Tensor> {
         let mut from = self.body();
+        if let ViewOp::Expand(sizes) = &op
+            && sizes.rank() < from.geometry.rank()
+        {
+            return runtime(format!(
+                "expand(torch.{}Tensor{{{}}}, size={sizes}): the number of sizes provided ({}) must be greater or \
+                 equal to the number of dimensions in the tensor ({})",
+                from.dtype.scalar_type_name(),
+                from.geometry.sizes,
+                sizes.rank(),
+                from.geometry.rank()
+            ));
+        }
         let viewed = op.on(&from.geometry)?;
         let (family, chain) = match viewed.steps {
             Steps::After(steps) => {

@@ -92,11 +92,16 @@ impl ViewOp {
                 let mut seen: SmallVec<[usize; 4]> = axes.clone();
                 seen.sort_unstable();
                 if !seen.iter().copied().eq(0..rank) {
-                    return runtime(format!(
-                        "permute(): number of dimensions in the tensor input does not match the length of the \
-                         desired ordering of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {}",
-                        axes.len()
-                    ));
+                    return if axes.len() == rank && axes.iter().all(|&a| a < rank) {
+                        runtime("permute(): duplicate dims are not allowed.")
+                    } else {
+                        runtime(format!(
+                            "permute(sparse_coo): number of dimensions in the tensor input does not match the \
+                             length of the desired ordering of dimensions i.e. input.dim() = {rank} is not equal \
+                             to len(dims) = {}",
+                            axes.len()
+                        ))
+                    };
                 }
                 after(from.permute(axes), &[Step::Permute(axes.iter().map(|&a| a as u8).collect())])
             }

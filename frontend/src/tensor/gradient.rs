@@ -9,6 +9,8 @@ use crate::gradient::{
 use crate::record::{Recorded, lock};
 use crate::storage::Family;
 use crate::view::Chain;
+use rustorch_ir::DType;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -47,6 +49,11 @@ impl Tensor {
         Ok(())
     }
 
+    /// How the axes lie in memory, outermost first, where they fill it without gaps; else row-major.
+    pub fn memory_order(&self) -> SmallVec<[usize; 4]> {
+        self.geometry().memory_order()
+    }
+
     pub fn grad(&self) -> Option<Tensor> {
         let slot = self.body().slot.clone()?;
         lock(&slot.grad).clone()
@@ -61,10 +68,13 @@ impl Tensor {
             let (want, got) = (self.ty(), grad.ty());
             if want.dtype != got.dtype {
                 return runtime(format!(
-                    "attempting to assign a gradient with dtype '{}' to a tensor with dtype '{}'. Please ensure \
-                     that the gradient and the tensor have the same dtype",
-                    got.dtype.torch_name(),
-                    want.dtype.torch_name()
+                    "attempting to assign a gradient with dtype '{}' to a tensor with grad_dtype '{}'. The gradient \
+                     must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's \
+                     grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with \
+                     caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that \
+                     assume they match.",
+                    cpp_name(got.dtype),
+                    want.dtype.scalar_type_name()
                 ));
             }
             if want.shape != got.shape {
@@ -261,9 +271,29 @@ impl Tensor {
     }
 }
 
+/// The element type as torch's C++ names it in messages.
+fn cpp_name(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Bool => "bool",
+        DType::U8 => "unsigned char",
+        DType::I8 => "signed char",
+        DType::I16 => "short int",
+        DType::I32 => "int",
+        DType::I64 => "long int",
+        DType::F16 => "c10::Half",
+        DType::BF16 => "c10::BFloat16",
+        DType::F32 => "float",
+        DType::F64 => "double",
+    }
+}
+
 impl Body {
     fn slot(&mut self) -> Arc<GradSlot> {
-        self.slot.get_or_insert_with(Arc::default).clone()
+        let order = self.geometry.memory_order();
+        let slot = self
+            .slot
+            .get_or_insert_with(|| Arc::new(GradSlot { order: order.into(), ..GradSlot::default() }));
+        slot.clone()
     }
 
     fn become_leaf(&mut self, requires_grad: bool) {

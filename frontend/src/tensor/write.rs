@@ -177,14 +177,18 @@ impl Body {
         let what = match (value.grad_node(), self.creation) {
             (Some((grad, _)), creation) => {
                 let index = if let Creation::Multiple { index } = creation { index } else { 0 };
-                format!("Output {index} of {} is a view and is being modified inplace.", grad.name())
+                let name = grad.name();
+                let name = name.strip_suffix("Backward0").unwrap_or(&name);
+                format!("Output {index} of {name} is a view and is being modified inplace.")
             }
             (None, Creation::Multiple { .. }) => return Ok(()),
-            (None, creation) => {
-                let mode = if creation == Creation::Inference { "inference" } else { "no_grad" };
-                format!(
-                    "A view was created in {mode} mode and is being modified inplace with grad mode enabled."
-                )
+            (None, Creation::Inference) => {
+                "A view was created in inference mode and is being modified inplace in normal mode."
+                    .to_string()
+            }
+            (None, _) => {
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled."
+                    .to_string()
             }
         };
         runtime(format!("{what} {cure}"))

@@ -68,6 +68,15 @@ impl Geometry {
         self.axes().any(|(size, stride)| size > 1 && stride == 0)
     }
 
+    /// The axes from the outermost in memory to the innermost, if the elements are dense; else row-major.
+    pub fn memory_order(&self) -> SmallVec<[usize; 4]> {
+        let mut order: SmallVec<[usize; 4]> = (0..self.rank()).collect();
+        if !self.is_contiguous() && self.is_dense() {
+            order.sort_by_key(|&axis| std::cmp::Reverse(self.strides[axis]));
+        }
+        order
+    }
+
     /// The places in the storage from the first to behind the last, or `None` if there are none.
     pub fn extent(&self) -> Option<(i64, i64)> {
         if self.sizes.iter().any(|d| d.get() == 0) {
@@ -79,8 +88,7 @@ impl Geometry {
 
     /// torch's `view`.
     pub fn reshape(&self, sizes: &Shape) -> Result<Geometry> {
-        check_extent(sizes, DType::Bool)?;
-        if sizes.numel() != self.numel() {
+        if sizes.checked_numel() != Some(self.numel()) {
             let message = format!("shape '{sizes}' is invalid for input of size {}", self.numel());
             return Err(Error::shapes(message, &self.sizes, sizes));
         }
@@ -254,7 +262,9 @@ pub fn infer_sizes(sizes: &[i64], numel: usize) -> Result<Shape> {
             -1 if free.is_some() => return runtime("only one dimension can be inferred"),
             -1 => free = Some(i),
             0.. => known = known.and_then(|k| k.checked_mul(size as usize)),
-            _ => return runtime(format!("invalid shape dimension {size}")),
+            _ => {
+                return runtime(format!("invalid shape dimension {size} at index {i} of shape [{}]", text()));
+            }
         }
     }
     let invalid = || runtime(format!("shape '[{}]' is invalid for input of size {numel}", text()));

@@ -1,0 +1,58 @@
+//! Memory shared with arrays outside, both ways.
+//!
+//! While an array outside may write the memory, the storage is external: operations copy what they read when
+//! they are called, and writes go through at once. So nothing recorded depends on memory that others change.
+
+use super::Tensor;
+use crate::error::{Result, runtime};
+use crate::realize::{copy_now, realize};
+use crate::record::Stored;
+use crate::storage::Lease;
+use rustorch_backend::buffer::Buffer;
+use rustorch_ir::Strides;
+use rustorch_ir::graph::Type;
+
+impl Tensor {
+    /// A tensor on memory of an array outside. If it is writable, the array's owner can write it for as long as
+    /// the tensor's storage lives.
+    pub fn from_external(buffer: Buffer, ty: Type, strides: Strides, offset: i64) -> Result<Tensor> {
+        let writable = buffer.is_writable();
+        let tensor = Tensor::from_strided(buffer, ty, strides, offset)?;
+        if writable {
+            tensor.storage().share_for_good();
+        }
+        Ok(tensor)
+    }
+
+    /// The tensor's memory for an array outside, which holds the [`Lease`] as long as it lives.
+    pub fn lend(&self) -> Result<(Stored, Lease)> {
+        let storage = self.storage();
+        realize(&[storage.value()])?;
+        let lease = Lease::new(&storage);
+        self.body().cache = None;
+        let value = storage.value();
+        let Some(stored) = value.stored() else {
+            return runtime("internal error: a realised value has no bytes");
+        };
+        let plain = stored.offset == 0
+            && (value.numel() == 0 || stored.strides == value.shape().contiguous_strides())
+            && stored.buffer.len() == value.ty().bytes();
+        // Whoever else refers to the value was promised what it is now: the storage gets bytes of its own. The
+        // storage's handle and the one here are the only ones otherwise, and so with the bytes.
+        let alone = std::sync::Arc::strong_count(value.node()) <= 2 && stored.buffer.strong_count() <= 2;
+        let shared = stored.buffer.is_external() && stored.buffer.is_writable();
+        let stored = if shared || storage.is_lent_before() || (plain && alone) {
+            stored
+        } else {
+            let own = copy_now(&value)?;
+            let bytes = own.stored();
+            let old = std::mem::replace(&mut storage.state().value, own);
+            drop(old);
+            storage.touch();
+            bytes.unwrap_or(stored)
+        };
+        let geometry = self.geometry();
+        let offset = stored.offset + geometry.offset.max(0) as usize;
+        Ok((Stored { buffer: stored.buffer, offset, strides: geometry.strides }, lease))
+    }
+}

@@ -3,6 +3,7 @@
 //! - [`dtype`], [`shape`]: element types and extents.
 //! - [`graph`]: the graph of one compile unit, grown through [`build::Build`].
 //! - [`text`], [`parse`], [`verify`]: graphs as text, both ways, and what holds of every graph.
+//! - [`eval`]: the interpreter of graphs, which says what they mean.
 //! - [`op`]: the primitives. Each says everything about itself in its one file: types, gradient, loops.
 //! - [`loops`]: LoopIR, the small typed loop language that kernels are written in, with its text form,
 //!   verifier and interpreter.
@@ -15,6 +16,7 @@
 pub mod build;
 pub mod dtype;
 pub mod error;
+pub mod eval;
 pub mod graph;
 pub mod loops;
 pub mod op;

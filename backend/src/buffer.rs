@@ -126,6 +126,17 @@ impl Buffer {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
+    /// Copies all bytes of `from` over those of this buffer; `false` if it is not writable or not as long.
+    /// Others who read or write the memory meanwhile see unspecified bytes.
+    pub fn overwrite(&self, from: &Self) -> bool {
+        if !self.is_writable() || self.len() != from.len() {
+            return false;
+        }
+        // SAFETY: both blocks are `len` bytes long; `copy` allows them to be the same.
+        unsafe { self.ptr().copy_from(from.ptr(), self.len()) };
+        true
+    }
+
     /// The bytes as values of type `T`; a rest smaller than one value is left out.
     ///
     /// # Safety

@@ -28,6 +28,15 @@ pub enum RunError {
     Interrupted,
     #[error("a host routine failed: {0}")]
     Host(String),
+    #[error("input {slot} is too small: bytes {begin}..{end} are read of {len}")]
+    InputTooSmall { slot: u32, begin: i64, end: i64, len: usize },
+}
+
+/// An input of a run: element 0 lies `offset` bytes into the buffer.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    pub buffer: Buffer,
+    pub offset: usize,
 }
 
 impl From<HostError> for RunError {
@@ -77,17 +86,25 @@ impl Executable {
 
     /// Runs the plan; gives its outputs in order, sharing a buffer where the plan does.
     ///
-    /// # Safety
-    /// `inputs[slot]` must be readable as the signature says, for the whole run: it points to element 0 of
-    /// a buffer with the declared shape, dtype and strides, which nobody writes meanwhile.
-    pub unsafe fn run(&self, inputs: &[*const u8], scalars: &[u64]) -> Result<Vec<Buffer>, RunError> {
+    /// An external buffer that somebody writes meanwhile gives unspecified numbers.
+    pub fn run(&self, inputs: &[Bound], scalars: &[u64]) -> Result<Vec<Buffer>, RunError> {
+        if inputs.len() < self.plan.input_slots as usize || scalars.len() < self.plan.scalar_slots as usize {
+            return Err(RunError::Host("fewer inputs than the plan's signature has".into()));
+        }
         let arena = Buffer::uninit(self.plan.arena)?;
         let mut fresh: Vec<Buffer> = Vec::new();
         let mut pointers = Vec::with_capacity(self.plan.buffers.len());
         let mut output_of = vec![usize::MAX; self.plan.buffers.len()];
         for (i, decl) in self.plan.buffers.iter().enumerate() {
             pointers.push(match decl.place {
-                Place::Input(slot) => inputs[slot as usize].cast_mut(),
+                Place::Input { slot, begin, end } => {
+                    let Bound { buffer, offset } = &inputs[slot as usize];
+                    let (first, last) = (*offset as i64 + begin, *offset as i64 + end);
+                    if begin != end && (first < 0 || last > buffer.len() as i64) {
+                        return Err(RunError::InputTooSmall { slot, begin: first, end: last, len: buffer.len() });
+                    }
+                    buffer.ptr().wrapping_add(*offset)
+                }
                 Place::Arena(offset) => arena.ptr().wrapping_add(offset),
                 Place::Output(_) => {
                     let buffer = Buffer::uninit(decl.ty.bytes())?;
@@ -105,7 +122,7 @@ impl Executable {
             detail: AtomicI64::new(0),
         };
         for step in &self.plan.steps {
-            // SAFETY: the caller vouches for the inputs; the other buffers are as large as declared.
+            // SAFETY: inputs were checked to hold what is read; the other buffers are as large as declared.
             unsafe { frame.step(step)? };
             if threads::interrupted() {
                 return Err(RunError::Interrupted);

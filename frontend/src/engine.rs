@@ -1,17 +1,12 @@
 //! What the front end asks of the compiler and the machine.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::host::Host;
 use rustorch_backend::buffer::Buffer;
+pub use rustorch_backend::run::Bound;
 use rustorch_ir::plan::Plan;
 use rustorch_passes::Request;
 use std::sync::{Arc, OnceLock};
-
-/// An operand of a run: element 0 lies `offset` bytes into the buffer.
-#[derive(Clone, Debug)]
-pub struct Bound {
-    pub buffer: Buffer,
-    pub offset: usize,
-}
 
 /// Makes programs of graphs.
 pub trait Engine: Send + Sync {
@@ -47,14 +42,11 @@ pub trait Program: Send + Sync {
 
 static ENGINE: OnceLock<Box<dyn Engine>> = OnceLock::new();
 
-/// Sets the engine of the process; `false` if there is one.
+/// Sets the engine of the process in place of the compiler; `false` if it has been used.
 pub fn install(engine: Box<dyn Engine>) -> bool {
     ENGINE.set(engine).is_ok()
 }
 
 pub(crate) fn engine() -> Result<&'static dyn Engine> {
-    match ENGINE.get() {
-        Some(engine) => Ok(engine.as_ref()),
-        None => Err(Error::Runtime("no engine is installed: rustorch_frontend::engine::install".into())),
-    }
+    Ok(ENGINE.get_or_init(|| Box::new(Host)).as_ref())
 }

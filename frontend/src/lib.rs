@@ -16,6 +16,7 @@ pub mod error;
 mod extract;
 pub mod grad_mode;
 pub mod gradient;
+mod host;
 pub mod ops;
 pub mod promote;
 pub mod random;
@@ -25,6 +26,7 @@ pub mod registry;
 pub mod stats;
 pub mod storage;
 pub mod tensor;
+pub mod trace;
 pub mod view;
 
 pub use error::{Error, Result};

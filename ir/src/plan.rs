@@ -14,8 +14,9 @@ pub struct BufId(pub u32);
 /// Where a buffer lies.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Place {
-    /// Buffer slot of the signature; read with the strides its input was declared with.
-    Input(u32),
+    /// Buffer slot of the signature, read with the strides its input was declared with: within the bytes
+    /// `begin..end` from its element 0.
+    Input { slot: u32, begin: i64, end: i64 },
     /// A fresh contiguous buffer that is given to the caller.
     Output(u32),
     /// At this byte offset of the arena; contiguous.

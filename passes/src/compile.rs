@@ -16,7 +16,7 @@ use rustorch_ir::loops::expand::expand;
 use rustorch_ir::loops::verify::verify;
 use rustorch_ir::op::{Kind, Op, Source};
 use rustorch_ir::plan::{BufId, BufferDecl, Matrix, Output, Place, Plan, Product, Step, Task};
-use rustorch_ir::{Graph, Type, Value};
+use rustorch_ir::{Graph, Strides, Type, Value};
 use thiserror::Error;
 
 /// A graph to compile. Its outputs are the values wanted.
@@ -108,6 +108,21 @@ fn buffer_of(graph: &Graph, v: Value) -> Value {
     v
 }
 
+/// The bytes, from element 0 on, that a strided value occupies.
+fn reach(ty: &Type, strides: &Strides) -> (i64, i64) {
+    if ty.shape.numel() == 0 {
+        return (0, 0);
+    }
+    let (mut low, mut high) = (0, 0);
+    for (d, &s) in ty.shape.iter().zip(strides) {
+        let span = (d.get() as i64 - 1) * s;
+        low += span.min(0);
+        high += span.max(0);
+    }
+    let size = ty.dtype.size() as i64;
+    (low * size, (high + 1) * size)
+}
+
 struct Assembly<'a> {
     graph: &'a Graph,
     fusion: &'a Fusion,
@@ -134,10 +149,12 @@ impl Assembly<'_> {
     fn signature(&mut self) {
         for &id in self.graph.order() {
             let Op::Input(input) = &self.graph.node(id).op else { continue };
-            match input.source {
-                Source::Buffer(_) => {
+            match &input.source {
+                Source::Buffer(strides) => {
                     let ty = Type::new(input.dtype, input.shape.clone());
-                    self.declare(Arg::Slot(input.slot), ty, Place::Input(input.slot), "input");
+                    let (begin, end) = reach(&ty, strides);
+                    let place = Place::Input { slot: input.slot, begin, end };
+                    self.declare(Arg::Slot(input.slot), ty, place, "input");
                     self.plan.input_slots = self.plan.input_slots.max(input.slot + 1);
                 }
                 Source::Scalar => self.plan.scalar_slots = self.plan.scalar_slots.max(input.slot + 1),

@@ -6,7 +6,7 @@ use rustorch_ir::build::Build;
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Op, Reduce, Scalar};
 use rustorch_ir::{DType, Graph, Value};
-use rustorch_tests::{compiled, input, noise};
+use rustorch_tests::{bound, compiled, input, noise};
 use std::time::Instant;
 
 fn b(g: &mut Graph) -> &mut dyn Build {
@@ -91,12 +91,12 @@ fn main() {
         let exe = Executable::new(plan).expect("emits");
         let compile = t.elapsed().as_secs_f64() * 1e3;
         let data: Vec<Vec<f32>> = sizes.iter().enumerate().map(|(i, &n)| noise(n, i as u64 + 1)).collect();
-        let pointers: Vec<*const u8> = data.iter().map(|d| d.as_ptr().cast()).collect();
+        let inputs: Vec<&[f32]> = data.iter().map(|d| d.as_slice()).collect();
+        let inputs = bound(&inputs);
         let mut best = f64::MAX;
         for _ in 0..20.max((1 << 22) / sizes[0]).min(2000) {
             let t = Instant::now();
-            // SAFETY: the inputs are as large as their graph declares.
-            unsafe { exe.run(&pointers, &[]) }.expect("runs");
+            exe.run(&inputs, &[]).expect("runs");
             best = best.min(t.elapsed().as_secs_f64());
         }
         println!(

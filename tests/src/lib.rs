@@ -1,7 +1,7 @@
 //! Helpers for tests that cross the crates: building graphs, running them, comparing.
 
 use rustorch_backend::buffer::Buffer;
-use rustorch_backend::run::Executable;
+use rustorch_backend::run::{Bound, Executable};
 use rustorch_ir::build::Build;
 use rustorch_ir::loops::Elem;
 use rustorch_ir::op::{Input, Op, Source};
@@ -38,12 +38,16 @@ pub fn compiled(g: &Graph) -> Compiled {
     compile(&Request { graph: g.clone(), keep: vec![] }, &HOST).expect("compiles")
 }
 
+/// Copies of these numbers as inputs.
+pub fn bound<T: Copy>(inputs: &[&[T]]) -> Vec<Bound> {
+    let buffer = |x: &&[T]| Buffer::from_slice(x).expect("memory");
+    inputs.iter().map(|x| Bound { buffer: buffer(x), offset: 0 }).collect()
+}
+
 /// The outputs of a graph on f32 inputs.
 pub fn run_f32(g: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
     let exe = Executable::new(compiled(g).plan).expect("emits");
-    let pointers: Vec<*const u8> = inputs.iter().map(|x| x.as_ptr().cast()).collect();
-    // SAFETY: the inputs are as large as their graph declares.
-    let outputs: Vec<Buffer> = unsafe { exe.run(&pointers, &[]) }.expect("runs");
+    let outputs: Vec<Buffer> = exe.run(&bound(inputs), &[]).expect("runs");
     let sizes = exe.plan().outputs.iter().map(|o| o.ty.shape.numel());
     outputs
         .iter()

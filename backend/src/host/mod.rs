@@ -1,6 +1,7 @@
 //! What the host machine provides: its memory and processors, and routines tuned for it.
 
 pub mod gemm;
+pub mod indices;
 pub mod limits;
 pub mod pages;
 pub mod vector;

@@ -1,0 +1,182 @@
+//! Values that a program's structure depends on: indices to be checked, and masks to be counted.
+//!
+//! All functions read the whole of what they are given at the call. By the rules of [`Buffer`] nothing may write it
+//! meanwhile: they are for results that are complete and that no one changes.
+
+use crate::alloc::AllocError;
+use crate::buffer::Buffer;
+use rustorch_ir::DType;
+
+/// Elements of a buffer: the first lies `offset` elements into it.
+#[derive(Clone, Copy, Debug)]
+pub struct Strided<'a> {
+    pub buffer: &'a Buffer,
+    pub dtype: DType,
+    pub offset: usize,
+    pub sizes: &'a [usize],
+    pub strides: &'a [i64],
+}
+
+impl Strided<'_> {
+    fn numel(&self) -> usize {
+        self.sizes.iter().product()
+    }
+
+    /// Panics unless all elements lie within the buffer.
+    fn check(&self) {
+        assert_eq!(self.sizes.len(), self.strides.len(), "one stride for each size");
+        let (mut low, mut high) = (self.offset as i128, self.offset as i128);
+        for (&n, &stride) in self.sizes.iter().zip(self.strides) {
+            let reach = (n as i128 - 1) * stride as i128;
+            *(if reach < 0 { &mut low } else { &mut high }) += reach;
+        }
+        let capacity = (self.buffer.len() / self.dtype.size()) as i128;
+        assert!(low >= 0 && high < capacity, "elements lie outside of their buffer");
+    }
+
+    /// Calls `f` with runs of elements in row-major order: start and stride, in elements, and length.
+    fn runs(&self, mut f: impl FnMut(usize, i64, usize)) {
+        let Some((&length, outer)) = self.sizes.split_last() else { return f(self.offset, 1, 1) };
+        let stride = self.strides[outer.len()];
+        let mut index = vec![0usize; outer.len()];
+        let mut start = self.offset as i64;
+        for _ in 0..outer.iter().product() {
+            f(start as usize, stride, length);
+            for axis in (0..outer.len()).rev() {
+                index[axis] += 1;
+                start += self.strides[axis];
+                if index[axis] < outer[axis] {
+                    break;
+                }
+                start -= self.strides[axis] * outer[axis] as i64;
+                index[axis] = 0;
+            }
+        }
+    }
+
+    fn fold<T: Copy, A>(&self, mut state: A, step: impl Fn(A, T) -> A) -> A {
+        if self.numel() == 0 {
+            return state;
+        }
+        self.check();
+        // SAFETY: the elements lie within the buffer, which is aligned to more than any element; results that are
+        // complete are initialised, and nothing writes them.
+        let values: &[T] = unsafe { self.buffer.as_slice() };
+        let mut carried = Some(state);
+        self.runs(|start, stride, length| {
+            let Some(mut s) = carried.take() else { return };
+            if stride == 1 {
+                for &v in &values[start..start + length] {
+                    s = step(s, v);
+                }
+            } else {
+                for i in 0..length as i64 {
+                    s = step(s, values[(start as i64 + i * stride) as usize]);
+                }
+            }
+            carried = Some(s);
+        });
+        state = carried.expect("each run gives its state back");
+        state
+    }
+}
+
+macro_rules! by_integer {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            DType::Bool | DType::U8 => {
+                type $T = u8;
+                Some($body)
+            }
+            DType::I8 => {
+                type $T = i8;
+                Some($body)
+            }
+            DType::I16 => {
+                type $T = i16;
+                Some($body)
+            }
+            DType::I32 => {
+                type $T = i32;
+                Some($body)
+            }
+            DType::I64 => {
+                type $T = i64;
+                Some($body)
+            }
+            DType::F16 | DType::BF16 | DType::F32 | DType::F64 => None,
+        }
+    };
+}
+
+/// The least and the greatest of some integers; `None` if there are none.
+pub fn extremes(x: &Strided<'_>) -> Option<(i64, i64)> {
+    if x.numel() == 0 {
+        return None;
+    }
+    by_integer!(x.dtype, T => {
+        let (low, high) = x.fold::<T, _>((T::MAX, T::MIN), |(low, high), v| (low.min(v), high.max(v)));
+        (low as i64, high as i64)
+    })
+}
+
+/// The integers, in row-major order.
+pub fn values(x: &Strided<'_>) -> Option<Vec<i64>> {
+    let empty = Vec::with_capacity(x.numel());
+    by_integer!(x.dtype, T => x.fold::<T, _>(empty, |mut all, v| {
+        all.push(v as i64);
+        all
+    }))
+}
+
+/// The positions, as i64, of the bytes of a buffer that are not 0.
+pub fn nonzero(mask: &Buffer) -> Result<Buffer, AllocError> {
+    // SAFETY: a complete result of bools is initialised, and nothing writes it.
+    let bytes: &[u8] = unsafe { mask.as_slice() };
+    let count: usize =
+        bytes.chunks(1 << 15).map(|c| c.iter().map(|&b| u32::from(b != 0)).sum::<u32>() as usize).sum();
+    let positions = Buffer::uninit(count * size_of::<i64>())?;
+    let out = positions.ptr().cast::<i64>();
+    let mut written = 0;
+    for (word, chunk) in bytes.chunks(8).enumerate() {
+        let mut padded = [0; 8];
+        padded[..chunk.len()].copy_from_slice(chunk);
+        if u64::from_le_bytes(padded) == 0 {
+            continue;
+        }
+        for (i, _) in chunk.iter().enumerate().filter(|&(_, &b)| b != 0) {
+            // SAFETY: `count` bytes are not 0, so `written` is below it; the block is new and nobody else's.
+            unsafe { out.add(written).write((word * 8 + i) as i64) };
+            written += 1;
+        }
+    }
+    Ok(positions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strided_integers_are_read_in_row_major_order() {
+        let buffer = Buffer::from_slice(&[0i32, 1, 2, 3, 4, -5]).unwrap();
+        let x = Strided { buffer: &buffer, dtype: DType::I32, offset: 0, sizes: &[3, 2], strides: &[1, 3] };
+        assert_eq!(values(&x), Some(vec![0, 3, 1, 4, 2, -5]));
+        assert_eq!(extremes(&x), Some((-5, 4)));
+        let none = Strided { sizes: &[3, 0], ..x };
+        assert_eq!((values(&none), extremes(&none)), (Some(vec![]), None));
+        let one = Strided { sizes: &[], strides: &[], offset: 5, ..x };
+        assert_eq!(values(&one), Some(vec![-5]));
+    }
+
+    #[test]
+    fn positions_of_true() {
+        let mut mask = vec![0u8; 1000];
+        let want: Vec<i64> = (0..1000).filter(|i| i % 7 == 0 || (300..320).contains(i)).collect();
+        want.iter().for_each(|&i| mask[i as usize] = 1);
+        let found = nonzero(&Buffer::from_slice(&mask).unwrap()).unwrap();
+        // SAFETY: the positions were written above.
+        assert_eq!(unsafe { found.as_slice::<i64>() }, want);
+        assert!(nonzero(&Buffer::zeroed(100).unwrap()).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,78 @@
+//! The compiler and this machine, as the front end's engine.
+
+use crate::engine::{Engine, Program};
+use crate::error::{Error, Result};
+use rustorch_backend::BackendError;
+use rustorch_backend::buffer::Buffer;
+use rustorch_backend::host::vector::strip_routine;
+use rustorch_backend::run::{Bound, Executable, RunError};
+use rustorch_ir::loops::Elem;
+use rustorch_ir::op::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE};
+use rustorch_ir::plan::Plan;
+use rustorch_passes::{CompileError, Request, Target};
+use std::sync::Arc;
+
+pub(crate) struct Host;
+
+/// What this machine has beyond LoopIR.
+const TARGET: Target = Target { has_routine: |name, elem| strip_routine(name, elem == Elem::F64).is_some() };
+
+struct Compiled {
+    executable: Executable,
+    kept: Vec<usize>,
+}
+
+impl Engine for Host {
+    fn compile(&self, request: &Request) -> Result<Arc<dyn Program>> {
+        let compiled = rustorch_passes::compile(request, &TARGET)?;
+        let executable = Executable::new(compiled.plan)?;
+        Ok(Arc::new(Compiled { executable, kept: compiled.kept }))
+    }
+
+    fn overwrite(&self, to: &Buffer, from: &Buffer) -> Result<()> {
+        if to.overwrite(from) {
+            return Ok(());
+        }
+        Err(Error::Runtime("the shared memory cannot be written".into()))
+    }
+}
+
+impl Program for Compiled {
+    fn run(&self, inputs: &[Bound], scalars: &[u64]) -> Result<Vec<Buffer>> {
+        Ok(self.executable.run(inputs, scalars)?)
+    }
+
+    fn kept(&self) -> &[usize] {
+        &self.kept
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        Some(self.executable.plan())
+    }
+}
+
+impl From<CompileError> for Error {
+    fn from(e: CompileError) -> Error {
+        Error::Runtime(e.to_string())
+    }
+}
+
+impl From<BackendError> for Error {
+    fn from(e: BackendError) -> Error {
+        Error::Runtime(e.to_string())
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(e: RunError) -> Error {
+        match e {
+            RunError::Check { code: DIVISION_BY_ZERO, .. } => Error::Runtime("ZeroDivisionError".into()),
+            RunError::Check { code: INDEX_OUT_OF_RANGE, detail } => {
+                Error::Index(format!("index {detail} is out of bounds"))
+            }
+            RunError::Alloc(e) => e.into(),
+            RunError::Interrupted => Error::Interrupted,
+            other => Error::Runtime(other.to_string()),
+        }
+    }
+}

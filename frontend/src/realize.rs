@@ -13,6 +13,7 @@ use crate::record::{Edge, Recorded, Stored, lock};
 use crate::stats;
 use crate::storage::Storage;
 use crate::tensor::Tensor;
+use crate::trace::Watch;
 use rustc_hash::FxHashSet;
 use rustorch_backend::buffer::Buffer;
 use rustorch_passes::Request;
@@ -62,7 +63,9 @@ fn run(x: Extracted) -> Result<()> {
     if x.graph.outputs.is_empty() {
         return Ok(());
     }
-    let program = program(Request { graph: x.graph, keep: x.keep })?;
+    let mut watch = Watch::begin();
+    let (program, anew) = program(Request { graph: x.graph, keep: x.keep })?;
+    let since = watch.compiled(anew);
     let bound: Vec<Bound> = x
         .inputs
         .iter()
@@ -70,6 +73,8 @@ fn run(x: Extracted) -> Result<()> {
         .collect();
     let buffers = program.run(&bound, &x.scalars)?;
     stats::launched(program.launches(), program.interpreted());
+    let read = x.inputs.iter().map(|o| o.ty.bytes()).sum();
+    watch.ran(since, &program, read, buffers.iter().map(Buffer::len).sum());
     let kept = program.kept().iter().map(|&i| &x.kept[i]);
     if buffers.len() != x.outputs.len() + program.kept().len() {
         return runtime("internal error: a program gave another number of results than it was asked for");
@@ -81,12 +86,12 @@ fn run(x: Extracted) -> Result<()> {
     Ok(())
 }
 
-/// The program for a request: from the cache, or compiled. An entry appears only after success.
-fn program(request: Request) -> Result<Arc<dyn Program>> {
+/// The program for a request, and whether it was compiled now. An entry appears only after success.
+fn program(request: Request) -> Result<(Arc<dyn Program>, bool)> {
     let key = cache::key(&request);
     if let Some(found) = lock(&PLANS).get(key, &request) {
         stats::cache_hit();
-        return Ok(found);
+        return Ok((found, false));
     }
     dump::graph(&request);
     let program = engine()?.compile(&request)?;
@@ -94,7 +99,7 @@ fn program(request: Request) -> Result<Arc<dyn Program>> {
     dump::plan(program.plan());
     let leaving = lock(&PLANS).insert(key, request, program.clone());
     drop(leaving);
-    Ok(program)
+    Ok((program, true))
 }
 
 /// A buffer of its own that holds the value, now.

@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use rustorch_frontend::realize::{flush, set_eager, synchronize};
 use rustorch_frontend::stats::stats;
+use rustorch_frontend::trace::trace;
 use rustorch_frontend::{Tensor, ViewOp};
 use rustorch_ir::op::Span;
 use smallvec::smallvec;
@@ -169,6 +170,27 @@ fn tensors_are_used_from_many_threads() {
             });
         }
     });
+}
+
+#[test]
+fn runs_are_traced() {
+    let _alone = alone();
+    let x = range(&[5]);
+    let compute = || {
+        let y = {
+            let twice = add(&x, &x);
+            times(&twice, 9.0)
+        };
+        values(&y)
+    };
+    let ((), first) = trace(|| drop(compute()));
+    let (result, second) = trace(compute);
+    assert_eq!(result, [0., 18., 36., 54., 72.]);
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert!(first[0].compile.is_some() && second[0].compile.is_none());
+    assert_eq!((second[0].bytes_read, second[0].bytes_written), (20, 20));
+    let (_, none) = trace(|| times(&x, 2.0));
+    assert!(none.is_empty());
 }
 
 #[test]

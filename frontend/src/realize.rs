@@ -94,7 +94,7 @@ fn program(request: Request) -> Result<(Arc<dyn Program>, bool)> {
         return Ok((found, false));
     }
     dump::graph(&request);
-    let program = engine()?.compile(&request)?;
+    let program = engine().compile(&request)?;
     stats::compiled();
     dump::plan(program.plan());
     let leaving = lock(&PLANS).insert(key, request, program.clone());
@@ -114,7 +114,7 @@ pub(crate) fn copy_now(value: &Recorded) -> Result<Recorded> {
 pub(crate) fn write_through(old: &Recorded, new: &Recorded) -> Result<()> {
     let copy = copy_now(new)?;
     match (old.stored(), copy.stored()) {
-        (Some(to), Some(from)) if to.buffer.is_writable() => engine()?.overwrite(&to.buffer, &from.buffer),
+        (Some(to), Some(from)) if to.buffer.is_writable() => engine().overwrite(&to.buffer, &from.buffer),
         _ => runtime("internal error: a shared storage has no memory that can be written"),
     }
 }

@@ -1,16 +1,12 @@
 //! What the front end asks of the compiler and the machine.
 
-use crate::error::{Error, Result, runtime};
+use crate::error::Result;
+use crate::host::Host;
 use rustorch_backend::buffer::Buffer;
-use rustorch_backend::host::vector::strip_routine;
-use rustorch_backend::run::{Executable, RunError};
-use rustorch_ir::loops::Elem;
-use rustorch_ir::op::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE};
-use rustorch_ir::plan::Plan;
-use rustorch_passes::{Compiled, Request, Target};
-use std::sync::{Arc, OnceLock};
-
 pub use rustorch_backend::run::Bound;
+use rustorch_ir::plan::Plan;
+use rustorch_passes::Request;
+use std::sync::{Arc, OnceLock};
 
 /// Makes programs of graphs.
 pub trait Engine: Send + Sync {
@@ -46,60 +42,11 @@ pub trait Program: Send + Sync {
 
 static ENGINE: OnceLock<Box<dyn Engine>> = OnceLock::new();
 
-/// Sets another engine than the compiler of this process; `false` if an engine is already in use.
+/// Sets the engine of the process in place of the compiler; `false` if it has been used.
 pub fn install(engine: Box<dyn Engine>) -> bool {
     ENGINE.set(engine).is_ok()
 }
 
 pub(crate) fn engine() -> &'static dyn Engine {
-    ENGINE.get_or_init(|| Box::new(Native)).as_ref()
-}
-
-/// Compiles for the machine it runs on.
-struct Native;
-
-struct NativeProgram {
-    code: Executable,
-    kept: Vec<usize>,
-}
-
-const HOST: Target = Target { has_routine: |name, elem| strip_routine(name, elem == Elem::F64).is_some() };
-
-impl Engine for Native {
-    fn compile(&self, request: &Request) -> Result<Arc<dyn Program>> {
-        let Compiled { plan, kept } =
-            rustorch_passes::compile(request, &HOST).map_err(|e| Error::Runtime(e.to_string()))?;
-        let code = Executable::new(plan).map_err(|e| Error::Runtime(e.to_string()))?;
-        Ok(Arc::new(NativeProgram { code, kept }))
-    }
-
-    fn overwrite(&self, to: &Buffer, from: &Buffer) -> Result<()> {
-        if to.overwrite(from) { Ok(()) } else { runtime("a buffer cannot be overwritten by one of another length") }
-    }
-}
-
-impl Program for NativeProgram {
-    fn run(&self, inputs: &[Bound], scalars: &[u64]) -> Result<Vec<Buffer>> {
-        self.code.run(inputs, scalars).map_err(failed)
-    }
-
-    fn kept(&self) -> &[usize] {
-        &self.kept
-    }
-
-    fn plan(&self) -> Option<&Plan> {
-        Some(self.code.plan())
-    }
-}
-
-fn failed(e: RunError) -> Error {
-    match e {
-        RunError::Check { code: DIVISION_BY_ZERO, .. } => Error::Runtime("ZeroDivisionError".into()),
-        RunError::Check { code: INDEX_OUT_OF_RANGE, detail } => {
-            Error::Index(format!("index {detail} is out of range"))
-        }
-        RunError::Alloc(e) => e.into(),
-        RunError::Interrupted => Error::Interrupted,
-        other => Error::Runtime(other.to_string()),
-    }
+    ENGINE.get_or_init(|| Box::new(Host)).as_ref()
 }

@@ -9,7 +9,7 @@ use crate::grad_mode::{self, ModeGuard};
 use crate::gradient::{GradSlot, Kind as GradKind, Scope};
 use crate::record::{Recorded, lock};
 use crate::storage::{Family, Storage, Version};
-use crate::view::{Chain, Geometry, Step, Steps, ViewOp, strided};
+use crate::view::{Chain, Geometry, Step, ViewOp, strided};
 use rustorch_backend::buffer::Buffer;
 use rustorch_ir::graph::Type;
 use rustorch_ir::op::{Op, Reshape};
@@ -233,12 +233,12 @@ impl Tensor {
         }
         let viewed = op.on(&from.geometry)?;
         let (family, chain) = match viewed.steps {
-            Steps::After(steps) => {
+            Some(steps) => {
                 let mut chain = from.chain.clone();
                 chain.extend(steps);
                 (from.family.clone(), chain)
             }
-            Steps::OfStorage => from.strided_view(&viewed.geometry)?,
+            None => from.strided_view(&viewed.geometry)?,
         };
         let mut body = from.clone();
         // The view keeps the way from its base alive on the tape, so its function has the name of this operation.

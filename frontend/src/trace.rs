@@ -60,7 +60,13 @@ impl Watch {
         Some(Instant::now())
     }
 
-    pub fn ran(self, since: Option<Instant>, program: &Arc<dyn Program>, bytes_read: usize, bytes_written: usize) {
+    pub fn ran(
+        self,
+        since: Option<Instant>,
+        program: &Arc<dyn Program>,
+        bytes_read: usize,
+        bytes_written: usize,
+    ) {
         let (Some((_, requests)), Some(since)) = (self.began, since) else { return };
         let run = Run {
             program: program.clone(),

@@ -60,14 +60,8 @@ pub enum ViewOp {
 /// What a view operation makes of a geometry.
 pub(crate) struct Viewed {
     pub geometry: Geometry,
-    pub steps: Steps,
-}
-
-pub(crate) enum Steps {
-    /// Applied to the value that is viewed.
-    After(SmallVec<[Step; 2]>),
-    /// The geometry itself, on the storage.
-    OfStorage,
+    /// Applied to the value that is viewed; `None` if the geometry is one of the whole storage.
+    pub steps: Option<SmallVec<[Step; 2]>>,
 }
 
 impl ViewOp {
@@ -79,9 +73,8 @@ impl ViewOp {
                 "Dimension out of range (expected to be in range of [{low}, {high}], but got {axis})"
             )))
         };
-        let after = |geometry: Geometry, steps: &[Step]| {
-            Ok(Viewed { geometry, steps: Steps::After(SmallVec::from(steps)) })
-        };
+        let after =
+            |geometry: Geometry, steps: &[Step]| Ok(Viewed { geometry, steps: Some(SmallVec::from(steps)) });
         match self {
             ViewOp::Alias => after(from.clone(), &[]),
             ViewOp::Reshape(shape) => {
@@ -186,7 +179,7 @@ impl ViewOp {
                     return runtime(format!("Tensor: invalid storage offset {offset}"));
                 }
                 let geometry = Geometry { sizes: sizes.clone(), strides: strides.clone(), offset: *offset };
-                Ok(Viewed { geometry, steps: Steps::OfStorage })
+                Ok(Viewed { geometry, steps: None })
             }
         }
     }

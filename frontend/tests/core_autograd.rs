@@ -99,7 +99,7 @@ fn long_chains_drop_without_a_backward_pass() {
             let _ = held.sizes();
             Ok(g.to_vec())
         });
-        Tensor::attach_backward(&[next.clone()], &[y], callback, "Held").unwrap();
+        Tensor::attach_backward(std::slice::from_ref(&next), &[y], callback, "Held").unwrap();
         y = next;
     }
     drop(y);
@@ -110,11 +110,11 @@ fn higher_orders() {
     let x = leaf(&[], &[3.]);
     let y = mul(&mul(&x, &x), &x);
     let again = Options { create_graph: true, retain_graph: true, ..PLAIN };
-    let first = grad_of(&y, &[x.clone()], again).unwrap().remove(0).unwrap();
+    let first = grad_of(&y, std::slice::from_ref(&x), again).unwrap().remove(0).unwrap();
     assert_eq!((values(&first), first.requires_grad()), (vec![27.], true));
-    let second = grad_of(&first, &[x.clone()], again).unwrap().remove(0).unwrap();
+    let second = grad_of(&first, std::slice::from_ref(&x), again).unwrap().remove(0).unwrap();
     assert_eq!(values(&second), [18.]);
-    let third = grad_of(&second, &[x.clone()], PLAIN).unwrap().remove(0).unwrap();
+    let third = grad_of(&second, std::slice::from_ref(&x), PLAIN).unwrap().remove(0).unwrap();
     assert_eq!((values(&third), third.requires_grad()), (vec![6.], false));
     assert!(x.grad().is_none());
 }
@@ -212,7 +212,7 @@ fn overwritten_saved_values_are_an_error() {
 fn a_second_backward_pass() {
     let a = leaf(&[2], &[1., 2.]);
     let y = sum(&saved_mul(&a, &a));
-    backward(&[y.clone()], &[None], None, Options { retain_graph: true, ..PLAIN }).unwrap();
+    backward(std::slice::from_ref(&y), &[None], None, Options { retain_graph: true, ..PLAIN }).unwrap();
     run(&y).unwrap();
     assert_eq!(grad(&a), [4., 8.]);
     assert!(message(run(&y)).starts_with("Trying to backward through the graph a second time"));
@@ -231,17 +231,17 @@ fn refusals() {
     let w = leaf(&[2], &[1., 2.]);
     assert_eq!(message(run(&x)), "element 0 of tensors does not require grad and does not have a grad_fn");
     assert_eq!(message(run(&w)), "grad can be implicitly created only for scalar outputs");
-    let e = backward(&[w.clone()], &[Some(range(&[3]))], None, PLAIN);
+    let e = backward(std::slice::from_ref(&w), &[Some(range(&[3]))], None, PLAIN);
     assert!(message(e).starts_with("Mismatch in shape: grad_output[0] has a shape of torch.Size([3])"));
     let other = leaf(&[2], &[1., 2.]);
     assert!(
-        message(grad_of(&sum(&w), &[other.clone()], PLAIN))
+        message(grad_of(&sum(&w), std::slice::from_ref(&other), PLAIN))
             .starts_with("One of the differentiated Tensors appears to not have been used in the graph")
     );
     let unused = Options { allow_unused: true, ..PLAIN };
     assert!(grad_of(&sum(&w), &[other], unused).unwrap()[0].is_none());
     assert_eq!(
-        message(grad_of(&sum(&w), &[x.clone()], PLAIN)),
+        message(grad_of(&sum(&w), std::slice::from_ref(&x), PLAIN)),
         "One of the differentiated Tensors does not require grad"
     );
     let int = Tensor::from_value(Recorded::iota(3).unwrap()).unwrap();
@@ -265,7 +265,7 @@ fn only_the_paths_to_the_inputs_are_walked() {
     }))
     .unwrap();
     let y = mul(&times(&a, 2.0), &side);
-    let got = grad_of(&y, &[a.clone()], Options { retain_graph: true, ..PLAIN }).unwrap();
+    let got = grad_of(&y, std::slice::from_ref(&a), Options { retain_graph: true, ..PLAIN }).unwrap();
     assert_eq!((values(got[0].as_ref().unwrap()), seen.load(SeqCst)), (vec![30.], 0));
     assert!(b.grad().is_none());
     let got = grad_of(&y, &[side.clone(), b.clone()], PLAIN).unwrap();
@@ -273,7 +273,7 @@ fn only_the_paths_to_the_inputs_are_walked() {
     assert_eq!(values(got[1].as_ref().unwrap()), [12.]);
     assert_eq!(seen.load(SeqCst), 1);
     let y = mul(&a, &b);
-    backward(&[y], &[None], Some(&[b.clone()]), PLAIN).unwrap();
+    backward(&[y], &[None], Some(std::slice::from_ref(&b)), PLAIN).unwrap();
     assert_eq!((a.grad().is_none(), grad(&b)), (true, vec![2.]));
 }
 
@@ -300,7 +300,7 @@ fn hooks_and_retained_gradients() {
     }))
     .unwrap();
     let z = sum(&y);
-    backward(&[z.clone()], &[None], None, Options { retain_graph: true, ..PLAIN }).unwrap();
+    backward(std::slice::from_ref(&z), &[None], None, Options { retain_graph: true, ..PLAIN }).unwrap();
     assert_eq!(*log.lock().unwrap(), vec![vec![1., 1.]]);
     assert_eq!((grad(&y), grad(&w)), (vec![10., 10.], vec![-20., -20.]));
     assert_eq!(posts.load(SeqCst), 1);
@@ -336,7 +336,13 @@ fn custom_functions() {
     assert_eq!((grad(&a), grad(&b)), (vec![100., 100.], vec![2.]));
     assert!(message(run(&z)).starts_with("Trying to backward"));
     let (p, _) = forward();
-    Tensor::attach_backward(&[p.clone()], &[a.clone()], Arc::new(|_| Ok(vec![])), "Wrong").unwrap();
+    Tensor::attach_backward(
+        std::slice::from_ref(&p),
+        std::slice::from_ref(&a),
+        Arc::new(|_| Ok(vec![])),
+        "Wrong",
+    )
+    .unwrap();
     assert_eq!(
         message(run(&sum(&p))),
         "function Wrong returned an incorrect number of gradients (expected 1, got 0)"

@@ -122,7 +122,7 @@ fn flush_takes_what_waits_for_the_same() {
     let apart = times(&range(&[4]), 7.0);
     drop(shared);
     let before = runs();
-    flush(&[a.clone()]).unwrap();
+    flush(std::slice::from_ref(&a)).unwrap();
     assert!(a.read().unwrap().is_realised() && b.read().unwrap().is_realised());
     assert!(!apart.read().unwrap().is_realised());
     assert_eq!(runs(), before + 1);

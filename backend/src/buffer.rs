@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn empty_buffers_need_no_memory() {
         let buffer = Buffer::zeroed(0).unwrap();
-        assert!(buffer.is_empty() && buffer.ptr() as usize % 64 == 0);
+        assert!(buffer.is_empty() && (buffer.ptr() as usize).is_multiple_of(64));
         // SAFETY: there are no bytes.
         assert!(unsafe { buffer.as_slice::<f64>() }.is_empty());
     }

@@ -134,6 +134,7 @@ fn kinds(kernel: &Kernel) -> Vec<String> {
             Inst::Splat(_) => format!("splat {ty}"),
             Inst::Ramp(..) => format!("ramp {}", ty.lanes),
             Inst::ReduceLanes(by, a) => format!("reduce {by} {}", kernel.ty(*a)),
+            Inst::Math(name, _) => format!("math {name}"),
             Inst::Table(..) => format!("table {ty}"),
         });
     }

@@ -50,9 +50,9 @@ pub fn lower_group(
     // Runs of axes within the rows and within what is inside them.
     let mut merged: Vec<u8> = vec![1 + ones as u8];
     let mut row_runs = 1;
-    for i in 1..axes.len() {
+    for (i, &extent) in extents.iter().enumerate().skip(1) {
         let within = i != rows || group.rows.is_none() && free == axes.len();
-        if within && mergeable(&draft.kernel, draft.vars[i - 1], draft.vars[i], extents[i]) {
+        if within && mergeable(&draft.kernel, draft.vars[i - 1], draft.vars[i], extent) {
             *merged.last_mut().expect("a run") += 1;
         } else {
             merged.push(1);

@@ -113,7 +113,7 @@ fn chunk(
     let b = p.loops();
     let begin = b.affine(&[(number, rows as i64)], 0);
     let mut end = b.affine(&[(number, rows as i64)], rows as i64);
-    if extent % rows != 0 {
+    if !extent.is_multiple_of(rows) {
         let last = b.index(extent as i64);
         let past = b.cmp(rustorch_ir::loops::CmpOp::Lt, last, end);
         end = b.select(past, last, end);

@@ -162,19 +162,20 @@ impl Jit {
 
         let failed = |reason: String| BackendError::Codegen { kernel: kernel.name.clone(), reason };
         let mut module = JITModule::new(JITBuilder::with_isa(self.isa.clone(), default_libcall_names()));
+        #[allow(clippy::result_large_err)] // the module's own error, turned into text at once
         let built = (|| {
             let id = module.declare_anonymous_function(&context.func.signature)?;
             module.define_function(id, context)?;
             module.finalize_definitions()?;
             Ok(module.get_finalized_function(id))
-        })();
+        })()
+        .map_err(|error: cranelift_module::ModuleError| format!("{error:?}"));
         let address = match built {
             Ok(address) => address,
             Err(error) => {
-                let error: cranelift_module::ModuleError = error;
                 // SAFETY: no pointer into the module was handed out.
                 unsafe { module.free_memory() };
-                return Err(failed(format!("{error:?}")));
+                return Err(failed(error));
             }
         };
         let code = context.compiled_code().expect("the function was compiled");

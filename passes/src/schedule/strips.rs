@@ -173,22 +173,22 @@ impl Strips<'_> {
         kept: &mut Vec<Kept>,
         out: &mut Block,
     ) {
-        for i in 0..applied.len() {
-            let value = applied[i].value;
+        for a in applied.iter_mut() {
+            let value = a.value;
             let known = kept
                 .iter()
                 .find(|k| k.bounds == (f.begin, f.end, f.step) && self.same(k.value, k.var, value, f.var));
             if let Some(k) = known {
-                (applied[i].scratch, applied[i].ready) = (k.scratch, true);
+                (a.scratch, a.ready) = (k.scratch, true);
                 continue;
             }
             // Two equal functions in one loop are one already.
-            applied[i].scratch = self.scratch(self.k.ty(value).elem, total);
+            a.scratch = self.scratch(self.k.ty(value).elem, total);
             kept.push(Kept {
                 value,
                 var: f.var,
                 bounds: (f.begin, f.end, f.step),
-                scratch: applied[i].scratch,
+                scratch: a.scratch,
             });
         }
         let count = self.index(total as i64);

@@ -19,6 +19,11 @@ pub enum Ty {
     DType,
     Str,
     Generator,
+    /// Checked by the front end; operations see `None`.
+    Device,
+    Layout,
+    /// `"contiguous"` or `"preserve"`, as a string.
+    MemoryFormat,
 }
 
 impl Ty {
@@ -36,6 +41,9 @@ impl Ty {
             Ty::DType => "torch.dtype",
             Ty::Str => "str",
             Ty::Generator => "torch.Generator",
+            Ty::Device => "torch.device",
+            Ty::Layout => "torch.layout",
+            Ty::MemoryFormat => "torch.memory_format",
         }
     }
 }
@@ -211,6 +219,9 @@ fn kind(text: &str) -> Option<(Ty, bool)> {
         ("ScalarType", None) => Ty::DType,
         ("str", None) => Ty::Str,
         ("Generator", None) => Ty::Generator,
+        ("Device", None) => Ty::Device,
+        ("Layout", None) => Ty::Layout,
+        ("MemoryFormat", None) => Ty::MemoryFormat,
         _ => return None,
     };
     Some((ty, optional))

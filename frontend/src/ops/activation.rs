@@ -1,0 +1,219 @@
+//! Activation functions.
+
+use super::extremes::bounded;
+use super::operands::{Keeps, not_implemented, unary, widened};
+use crate::error::{Error, Result, runtime};
+use crate::record::Recorded;
+use crate::registry::{Args, Scalar as Number};
+use crate::tensor::Tensor;
+use rustorch_ir::DType;
+use rustorch_ir::op::Scalar;
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI};
+
+/// A function of floats, in f32 for halves, whose gradient reads the operand.
+fn smooth(a: &Args<'_>, kernel: &str, f: impl FnOnce(&Recorded) -> Result<Recorded>) -> Result<Tensor> {
+    unary(a, Keeps::Input, |x| {
+        if !x.dtype().is_float() {
+            return not_implemented(kernel, x.dtype());
+        }
+        widened(&x, f)
+    })
+}
+
+fn relu(a: &Args<'_>) -> Result<Tensor> {
+    unary(a, Keeps::Result, |x| match x.dtype() {
+        DType::Bool => Err(Error::NotImplemented("Boolean inputs not supported for relu".into())),
+        dtype if !dtype.is_float() => x.map2(Scalar::Max, &x.literal(0.0)),
+        _ => {
+            let zero = x.literal(0.0);
+            if !x.tracks() {
+                return x.lt(&zero)?.select(&zero, &x);
+            }
+            // At 0 the value is the operand's, of either sign, and the gradient is 0.
+            let flat = x.detach();
+            let rest = x.lt(&zero)?.select(&zero, &flat)?;
+            x.le(&zero)?.select(&rest, &x)
+        }
+    })
+}
+
+fn gelu(a: &Args<'_>) -> Result<Tensor> {
+    let tanh = match a.string(1) {
+        "none" => false,
+        "tanh" => true,
+        _ => return runtime("approximate argument must be either none or tanh."),
+    };
+    smooth(a, "GeluKernelImpl", |x| {
+        let inner = if tanh {
+            let cube = x.mul(x)?.mul(x)?;
+            x.add(&cube.mul_literal(0.044_715)?)?.mul_literal(FRAC_2_PI.sqrt())?.map1(Scalar::Tanh)?
+        } else {
+            x.mul_literal(FRAC_1_SQRT_2)?.map1(Scalar::Erf)?
+        };
+        x.mul_literal(0.5)?.mul(&inner.add_literal(1.0)?)
+    })
+}
+
+fn silu(a: &Args<'_>) -> Result<Tensor> {
+    smooth(a, "silu_cpu", |x| x.mul(&x.map1(Scalar::Sigmoid)?))
+}
+
+fn leaky_relu(a: &Args<'_>) -> Result<Tensor> {
+    let slope = a.scalar(1);
+    smooth(a, "leaky_relu_cpu", |x| {
+        x.literal(0.0).lt(x)?.select(x, &x.mul(&slope.recorded(x.dtype()))?)
+    })
+}
+
+fn softplus(a: &Args<'_>) -> Result<Tensor> {
+    let (beta, threshold) = (a.scalar(1), a.scalar(2));
+    smooth(a, "softplus_cpu", |x| {
+        let plain = beta.as_f64() == 1.0;
+        let beta = beta.recorded(x.dtype());
+        let steep = if plain { x.clone() } else { x.mul(&beta)? };
+        let straight = threshold.recorded(x.dtype()).lt(&steep)?;
+        // Where the line is taken the exponential is not asked: its gradient would not be a number.
+        let soft = straight.select(&x.literal(0.0), &steep)?.map1(Scalar::Exp)?.map1(Scalar::Log1p)?;
+        straight.select(x, &if plain { soft } else { soft.div(&beta)? })
+    })
+}
+
+/// `scale * x` above 0, else `below * expm1(input_scale * x)`.
+fn elu_of(x: &Recorded, below: &Recorded, scale: &Recorded, input_scale: &Recorded) -> Result<Recorded> {
+    let zero = x.literal(0.0);
+    let negative = x.lt(&zero)?;
+    let bent = negative.select(x, &zero)?.mul(input_scale)?.map1(Scalar::Expm1)?.mul(below)?;
+    negative.select(&bent, &x.mul(scale)?)
+}
+
+fn elu(a: &Args<'_>) -> Result<Tensor> {
+    let (alpha, scale, input_scale) = (a.scalar(1), a.scalar(2), a.scalar(3));
+    smooth(a, "elu_cpu", |x| {
+        let dtype = x.dtype();
+        let below = Number::Float(alpha.as_f64() * scale.as_f64()).recorded(dtype);
+        elu_of(x, &below, &scale.recorded(dtype), &input_scale.recorded(dtype))
+    })
+}
+
+fn selu(a: &Args<'_>) -> Result<Tensor> {
+    const ALPHA: f64 = 1.673_263_242_354_377_2;
+    const SCALE: f64 = 1.050_700_987_355_480_5;
+    smooth(a, "elu_cpu", |x| elu_of(x, &x.literal(ALPHA * SCALE), &x.literal(SCALE), &x.literal(1.0)))
+}
+
+fn celu(a: &Args<'_>) -> Result<Tensor> {
+    let alpha = a.scalar(1);
+    if alpha.is_zero() {
+        return runtime("ZeroDivisionError: alpha cannot be 0 for CELU");
+    }
+    smooth(a, "elu_cpu", |x| {
+        let inverse = Number::Float(1.0 / alpha.as_f64()).recorded(x.dtype());
+        elu_of(x, &alpha.recorded(x.dtype()), &x.literal(1.0), &inverse)
+    })
+}
+
+/// Between bounds, which pass no gradient; NaN does.
+fn hardtanh(a: &Args<'_>, low: Number, high: Number) -> Result<Tensor> {
+    if low.as_f64() > high.as_f64() {
+        return Err(Error::Value("min_val cannot be greater than max_val".into()));
+    }
+    unary(a, Keeps::Input, |x| {
+        if x.dtype() == DType::Bool {
+            return Err(Error::NotImplemented("Bool inputs not supported for hardtanh".into()));
+        }
+        let (low, high) = (low.recorded(x.dtype()), high.recorded(x.dtype()));
+        let clamped = bounded(&x.detach(), Some(&low), Some(&high))?;
+        if !x.tracks() {
+            return Ok(clamped);
+        }
+        x.le(&low)?.map2(Scalar::Or, &high.le(&x)?)?.select(&clamped, &x)
+    })
+}
+
+/// `clamp(x + 3, 0, 6)`.
+fn ramp(x: &Recorded) -> Result<Recorded> {
+    let shifted = x.add_literal(3.0)?;
+    bounded(&shifted, Some(&x.literal(0.0)), Some(&x.literal(6.0)))
+}
+
+fn hardsigmoid(a: &Args<'_>) -> Result<Tensor> {
+    smooth(a, "hardsigmoid_cpu", |x| ramp(x)?.div(&x.literal(6.0)))
+}
+
+fn hardswish(a: &Args<'_>) -> Result<Tensor> {
+    smooth(a, "hardswish_cpu", |x| {
+        let y = x.mul(&ramp(x)?)?.div(&x.literal(6.0))?;
+        if x.tracks() { x.ne(x)?.select(x, &y) } else { Ok(y) }
+    })
+}
+
+/// `log(1 + exp(x))` without overflow, in value and gradient.
+fn log_of_one_plus_exp(x: &Recorded) -> Result<Recorded> {
+    let far = x.map1(Scalar::Abs)?.neg()?.map1(Scalar::Exp)?.map1(Scalar::Log1p)?;
+    x.map2(Scalar::Max, &x.literal(0.0))?.add(&far)
+}
+
+fn mish(a: &Args<'_>) -> Result<Tensor> {
+    smooth(a, "mish_cpu", |x| x.mul(&log_of_one_plus_exp(x)?.map1(Scalar::Tanh)?))
+}
+
+/// `log(sigmoid(x))`.
+pub(crate) fn log_sigmoid_of(x: &Recorded) -> Result<Recorded> {
+    let far = x.map1(Scalar::Abs)?.neg()?.map1(Scalar::Exp)?.map1(Scalar::Log1p)?;
+    x.map2(Scalar::Min, &x.literal(0.0))?.sub(&far)
+}
+
+fn softsign(a: &Args<'_>) -> Result<Tensor> {
+    unary(a, Keeps::Input, |x| {
+        if x.dtype() == DType::Bool {
+            return not_implemented("abs_cpu", DType::Bool);
+        }
+        let x = super::operands::float(&x)?;
+        x.div(&x.map1(Scalar::Abs)?.add_literal(1.0)?)
+    })
+}
+
+fn tanhshrink(a: &Args<'_>) -> Result<Tensor> {
+    unary(a, Keeps::Input, |x| {
+        let x = super::operands::float(&x)?;
+        x.sub(&x.map1(Scalar::Tanh)?)
+    })
+}
+
+crate::entries! {
+    "relu(Tensor self) -> Tensor" [FUNCTION | METHOD | INPLACE | NN]
+        "`max(x, 0)`. The gradient at 0 is 0. Bool is refused." => |a| relu(a);
+    "gelu(Tensor self, *, str approximate='none') -> Tensor" [NN]
+        "`x` times the normal distribution function of `x`, exactly or, with `approximate='tanh'`, by a hyperbolic \
+         tangent. Floats only." => |a| gelu(a);
+    "silu(Tensor self) -> Tensor" [NN]
+        "`x * sigmoid(x)`. Floats only." => |a| silu(a);
+    "leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor" [NN]
+        "`x` above 0, else `negative_slope * x`. Floats only." => |a| leaky_relu(a);
+    "softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor" [NN]
+        "`log(1 + exp(beta * x)) / beta`, and `x` itself where `beta * x` exceeds `threshold`. Floats only."
+        => |a| softplus(a);
+    "elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor" [NN]
+        "`x` above 0, else `alpha * expm1(x)`. Floats only." => |a| elu(a);
+    "selu(Tensor self) -> Tensor" [FUNCTION | NN | INPLACE] grad "EluBackward0"
+        "A scaled `elu` whose constants keep mean 0 and variance 1. Floats only." => |a| selu(a);
+    "celu(Tensor self, Scalar alpha=1.0) -> Tensor" [FUNCTION | NN | INPLACE]
+        "`max(x, 0) + min(0, alpha * expm1(x / alpha))`. Floats only." => |a| celu(a);
+    "relu6(Tensor self) -> Tensor" [NN] grad "HardtanhBackward0"
+        "`min(max(x, 0), 6)`." => |a| hardtanh(a, Number::Int(0), Number::Int(6));
+    "hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor" [NN]
+        "`x` between the bounds, which pass no gradient. Bool is refused."
+        => |a| hardtanh(a, a.scalar(1), a.scalar(2));
+    "hardsigmoid(Tensor self) -> Tensor" [NN]
+        "`min(max(x + 3, 0), 6) / 6`. Floats only." => |a| hardsigmoid(a);
+    "hardswish(Tensor self) -> Tensor" [NN]
+        "`x * hardsigmoid(x)`. Floats only." => |a| hardswish(a);
+    "mish(Tensor self) -> Tensor" [NN]
+        "`x * tanh(softplus(x))`. Floats only." => |a| mish(a);
+    "logsigmoid(Tensor self) -> Tensor" [NN] grad "LogSigmoidBackward0"
+        "`log(sigmoid(x))` without overflow. Floats only." => |a| smooth(a, "log_sigmoid_cpu", log_sigmoid_of);
+    "softsign(Tensor self) -> Tensor" [NN] grad "DivBackward0"
+        "`x / (1 + |x|)`." => |a| softsign(a);
+    "tanhshrink(Tensor self) -> Tensor" [NN] grad "SubBackward0"
+        "`x - tanh(x)`." => |a| tanhshrink(a);
+}

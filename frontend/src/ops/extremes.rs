@@ -1,0 +1,138 @@
+//! The larger and the smaller of two, and bounds.
+
+use super::operands::{Operands, keep, keep_both, not_implemented};
+use super::pointwise::is_nan;
+use crate::error::{Result, runtime};
+use crate::record::Recorded;
+use crate::registry::{Args, Operand};
+use crate::tensor::Tensor;
+use rustorch_ir::DType;
+use rustorch_ir::op::Scalar;
+
+fn extremum(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
+    let operands = Operands::read(&[a.operand(0), a.operand(1)], Ok)?;
+    let out = operands.finish(operands.map(op)?)?;
+    keep_both(a)?;
+    Ok(out)
+}
+
+/// As [`extremum`], but a number beats NaN.
+fn extremum_of_numbers(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
+    let operands = Operands::read(&[a.operand(0), a.operand(1)], Ok)?;
+    let (x, y) = (&operands.values[0], &operands.values[1]);
+    let mut value = operands.map(op)?;
+    if operands.dtype.is_float() {
+        value = is_nan(x)?.select(y, &value)?;
+        value = is_nan(y)?.select(x, &value)?;
+    }
+    let out = operands.finish(value)?;
+    keep_both(a)?;
+    Ok(out)
+}
+
+/// `x` where it lies strictly between the bounds, else the bound (or NaN), which passes no gradient.
+pub(crate) fn bounded(x: &Recorded, low: Option<&Recorded>, high: Option<&Recorded>) -> Result<Recorded> {
+    let clamped = |x: &Recorded| {
+        let above = low.map_or_else(|| Ok(x.clone()), |low| x.map2(Scalar::Max, low))?;
+        high.map_or_else(|| Ok(above.clone()), |high| above.map2(Scalar::Min, high))
+    };
+    if !x.tracks() {
+        return clamped(x);
+    }
+    let mut inside = match (low, high) {
+        (Some(low), _) => low.lt(x)?,
+        (None, Some(high)) => x.lt(high)?,
+        (None, None) => return Ok(x.clone()),
+    };
+    if let (Some(_), Some(high)) = (low, high) {
+        inside = inside.map2(Scalar::And, &x.lt(high)?)?;
+    }
+    inside.select(x, &clamped(&x.detach())?)
+}
+
+/// Between tensors: ties share the gradient, and where a bound or the operand is NaN, the operand has all of it.
+fn bounded_by_tensors(x: &Recorded, low: Option<&Recorded>, high: Option<&Recorded>) -> Result<Recorded> {
+    let (Some(low), Some(high)) = (low, high) else {
+        return match (low, high) {
+            (Some(low), None) => x.map2(Scalar::Max, low),
+            (None, Some(high)) => x.map2(Scalar::Min, high),
+            _ => Ok(x.clone()),
+        };
+    };
+    let value = x.map2(Scalar::Max, low)?.map2(Scalar::Min, high)?;
+    if !value.tracks() {
+        return Ok(value);
+    }
+    let pinned = x.eq(low)?.map2(Scalar::And, &x.eq(high)?)?;
+    let odd = is_nan(&value)?.map2(Scalar::Or, &pinned)?;
+    let whole = x.add(&value.detach().sub(&x.detach())?)?;
+    odd.select(&whole, &value)
+}
+
+fn clamp(a: &Args<'_>, low: Option<usize>, high: Option<usize>, kernel: &str) -> Result<Tensor> {
+    let given = |i: Option<usize>| i.filter(|&i| !a.is_none(i));
+    let (low, high) = (given(low), given(high));
+    if low.is_none() && high.is_none() {
+        return runtime("torch.clamp: At least one of 'min' or 'max' must not be None");
+    }
+    let all: smallvec::SmallVec<[Operand<'_>; 3]> =
+        std::iter::once(0).chain(low).chain(high).map(|i| a.operand(i)).collect();
+    let by_tensors = all[1..].iter().any(|o| !o.is_number());
+    let operands = Operands::read(&all, |dtype| match dtype {
+        DType::Bool if by_tensors && (low.is_none() || high.is_none()) => Ok(dtype),
+        DType::Bool if by_tensors => not_implemented("clamp_cpu", dtype),
+        DType::Bool => not_implemented(kernel, dtype),
+        _ => Ok(dtype),
+    })?;
+    let (x, low_at, high_at) = (&operands.values[0], low.map(|_| 1), high.map(|_| 1 + usize::from(low.is_some())));
+    let (low_value, high_value) = (low_at.map(|i| &operands.values[i]), high_at.map(|i| &operands.values[i]));
+    let value = if by_tensors {
+        bounded_by_tensors(x, low_value, high_value)?
+    } else {
+        bounded(x, low_value, high_value)?
+    };
+    let out = operands.finish(value)?;
+    keep(a, &[0])?;
+    if by_tensors {
+        low.into_iter().chain(high).try_for_each(|i| keep(a, &[i]))?;
+    }
+    Ok(out)
+}
+
+const EXTREMUM: crate::registry::Kinds = {
+    use crate::registry::kinds::*;
+    FUNCTION | METHOD | OUT
+};
+const CLAMP: crate::registry::Kinds = {
+    use crate::registry::kinds::*;
+    FUNCTION | METHOD | INPLACE | OUT
+};
+
+crate::entries! {
+    "maximum(Tensor self, Tensor other) -> Tensor" [EXTREMUM]
+        "The larger of two elements; NaN if either is." => |a| extremum(a, Scalar::Max);
+    "minimum(Tensor self, Tensor other) -> Tensor" [EXTREMUM]
+        "The smaller of two elements; NaN if either is." => |a| extremum(a, Scalar::Min);
+    "max.other(Tensor self, Tensor other) -> Tensor" [EXTREMUM] grad "MaximumBackward0"
+        "As `maximum`." => |a| extremum(a, Scalar::Max);
+    "min.other(Tensor self, Tensor other) -> Tensor" [EXTREMUM] grad "MinimumBackward0"
+        "As `minimum`." => |a| extremum(a, Scalar::Min);
+    "fmax(Tensor self, Tensor other) -> Tensor" [EXTREMUM]
+        "The larger of two elements; NaN only if both are." => |a| extremum_of_numbers(a, Scalar::Max);
+    "fmin(Tensor self, Tensor other) -> Tensor" [EXTREMUM]
+        "The smaller of two elements; NaN only if both are." => |a| extremum_of_numbers(a, Scalar::Min);
+    "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor" [CLAMP] alias ["clip"] grad "ClampBackward1"
+        "Each element, but at least `min` and at most `max`; `max` if the bounds cross. NaN stays NaN. At least one \
+         bound is given." => |a| clamp(a, Some(1), Some(2), "clamp_scalar_cpu");
+    "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor" [CLAMP] alias ["clip"]
+        "Each element between the elements of `min` and `max`, which are broadcast."
+        => |a| clamp(a, Some(1), Some(2), "clamp_cpu");
+    "clamp_min(Tensor self, Scalar min) -> Tensor" [CLAMP]
+        "Each element, but at least `min`." => |a| clamp(a, Some(1), None, "clamp_min_scalar_cpu");
+    "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor" [CLAMP] grad "ClampMinBackward1"
+        "Each element, but at least the element of `min`." => |a| clamp(a, Some(1), None, "clamp_min_scalar_cpu");
+    "clamp_max(Tensor self, Scalar max) -> Tensor" [CLAMP]
+        "Each element, but at most `max`." => |a| clamp(a, None, Some(1), "clamp_max_scalar_cpu");
+    "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor" [CLAMP] grad "ClampMaxBackward1"
+        "Each element, but at most the element of `max`." => |a| clamp(a, None, Some(1), "clamp_max_scalar_cpu");
+}

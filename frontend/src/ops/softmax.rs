@@ -1,0 +1,61 @@
+//! Softmax and its logarithm.
+
+use super::operands::not_implemented;
+use crate::error::Result;
+use crate::record::Recorded;
+use crate::registry::Args;
+use crate::tensor::Tensor;
+use crate::view::wrap_axis;
+use rustorch_ir::DType;
+use rustorch_ir::loops::Combine;
+use rustorch_ir::op::Scalar;
+
+/// The operand less its maximum along `axis`: exponents that do not overflow.
+fn shifted(x: &Recorded, axis: usize) -> Result<Recorded> {
+    x.sub(&x.detach().reduce_keep(Combine::Max, &[axis])?)
+}
+
+pub(crate) fn softmax_of(x: &Recorded, axis: usize) -> Result<Recorded> {
+    let powers = shifted(x, axis)?.map1(Scalar::Exp)?;
+    powers.div(&powers.reduce_keep(Combine::Add, &[axis])?)
+}
+
+pub(crate) fn log_softmax_of(x: &Recorded, axis: usize) -> Result<Recorded> {
+    let x = shifted(x, axis)?;
+    x.sub(&x.map1(Scalar::Exp)?.reduce_keep(Combine::Add, &[axis])?.map1(Scalar::Log)?)
+}
+
+/// `f` of the first argument along the axis that the second names, in `dtype` if one is given.
+fn along(
+    a: &Args<'_>,
+    dtype: Option<DType>,
+    kernel: &str,
+    f: impl FnOnce(&Recorded, usize) -> Result<Recorded>,
+) -> Result<Tensor> {
+    let x = a.tensor(0).read()?;
+    let axis = wrap_axis(a.int(1), x.rank())?;
+    let x = x.cast(dtype.unwrap_or(x.dtype()))?;
+    if !x.dtype().is_float() {
+        return not_implemented(kernel, x.dtype());
+    }
+    let shape = x.shape().clone();
+    let wide = x.cast(x.dtype().accumulator())?;
+    let wide = if shape.rank() == 0 { wide.unsqueeze(0)? } else { wide };
+    let value = if wide.numel() == 0 { wide } else { f(&wide, axis)? };
+    let out = Tensor::from_value(value.reshape(&shape)?.cast(x.dtype())?)?;
+    a.save_result(&out)?;
+    Ok(out)
+}
+
+const SOFTMAX: &str = "softmax_lastdim_kernel_impl";
+
+crate::entries! {
+    "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD | NN | OUT]
+        "`exp(x)` divided by its sum along `dim`. With `dtype` the elements are converted first; floats only."
+        => |a| along(a, a.opt_dtype(2), SOFTMAX, softmax_of);
+    "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD | NN | OUT]
+        "The logarithm of `softmax`, without overflow or loss for small probabilities."
+        => |a| along(a, a.opt_dtype(2), "log_softmax_lastdim_kernel_impl", log_softmax_of);
+    "softmin(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [NN] grad "SoftmaxBackward0"
+        "`softmax` of the negative elements." => |a| along(a, a.opt_dtype(2), SOFTMAX, |x, axis| softmax_of(&x.neg()?, axis));
+}

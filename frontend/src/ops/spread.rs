@@ -1,0 +1,115 @@
+//! Variance and standard deviation.
+
+use super::axes::{extent, reduce, reduced};
+use super::operands::keep;
+use super::reduce::{dropped, mean_of};
+use crate::error::{Error, Result};
+use crate::record::Recorded;
+use crate::registry::{Args, Scalar as Number};
+use crate::tensor::Tensor;
+use rustorch_ir::loops::Combine;
+use rustorch_ir::op::Scalar;
+
+/// The root, with gradient 0 where it is 0.
+pub(crate) fn safe_sqrt(x: &Recorded) -> Result<Recorded> {
+    if !x.tracks() {
+        return x.map1(Scalar::Sqrt);
+    }
+    let zero = x.literal(0.0);
+    let none = x.eq(&zero)?;
+    none.select(&zero, &none.select(&x.literal(1.0), x)?.map1(Scalar::Sqrt)?)
+}
+
+/// Variance and mean by two passes, with the axes kept, in the accumulation dtype.
+pub(crate) fn moments(x: &Recorded, axes: &[usize], correction: f64) -> Result<(Recorded, Recorded)> {
+    let wide = x.cast(x.dtype().accumulator())?;
+    let mean = mean_of(&wide, axes, true)?;
+    let centred = wide.sub(&mean)?;
+    let squares = reduce(&centred.mul(&centred)?, Combine::Add, axes, true)?;
+    let freedom = (extent(x.shape(), axes) as f64 - correction).max(0.0);
+    Ok((squares.div(&squares.literal(freedom))?, mean))
+}
+
+struct Spread<'a> {
+    dims: Option<&'a [i64]>,
+    correction: f64,
+    keepdim: bool,
+    root: bool,
+}
+
+impl Spread<'_> {
+    /// The variance, or its root, and the mean.
+    fn of(&self, a: &Args<'_>) -> Result<(Tensor, Tensor)> {
+        let x = a.tensor(0).read()?;
+        if !x.dtype().is_float() {
+            let message = "std and var only support floating point and complex dtypes";
+            return Err(Error::NotImplemented(message.into()));
+        }
+        let axes = reduced(x.rank(), self.dims)?;
+        let (variance, mean) = moments(&x, &axes, self.correction)?;
+        let spread = if self.root { safe_sqrt(&variance)? } else { variance };
+        let finish = |v: Recorded| -> Result<Tensor> {
+            let v = v.cast(x.dtype())?;
+            Tensor::from_value(if self.keepdim { v } else { dropped(&v, &axes)? })
+        };
+        let out = (finish(spread)?, finish(mean)?);
+        keep(a, &[0])?;
+        if self.root {
+            a.save_result(&out.0)?;
+        }
+        Ok(out)
+    }
+
+    fn alone(&self, a: &Args<'_>) -> Result<Tensor> {
+        Ok(self.of(a)?.0)
+    }
+}
+
+fn unbiased(a: &Args<'_>, root: bool) -> Spread<'static> {
+    Spread { dims: None, correction: f64::from(u8::from(a.bool(1))), keepdim: false, root }
+}
+
+fn by_dim<'a>(a: &'a Args<'_>, root: bool) -> Spread<'a> {
+    Spread { dims: a.opt_ints(1), correction: f64::from(u8::from(a.bool(2))), keepdim: a.bool(3), root }
+}
+
+fn by_correction<'a>(a: &'a Args<'_>, root: bool) -> Spread<'a> {
+    let correction = a.opt_scalar(2).map_or(1.0, Number::as_f64);
+    Spread { dims: a.opt_ints(1), correction, keepdim: a.bool(3), root }
+}
+
+crate::entries! {
+    "var(Tensor self, bool unbiased=True) -> Tensor" [FUNCTION | METHOD] grad "VarBackward0"
+        "The variance of all elements, divided by one less than their number if `unbiased`. Floats only."
+        => |a| unbiased(a, false).alone(a);
+    "var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
+        "The variance along the axes `dim`." => |a| by_dim(a, false).alone(a);
+    "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor"
+        [FUNCTION | METHOD | OUT]
+        "The variance along the axes `dim`, divided by their number less `correction` (1)."
+        => |a| by_correction(a, false).alone(a);
+    "std(Tensor self, bool unbiased=True) -> Tensor" [FUNCTION | METHOD] grad "StdBackward0"
+        "The standard deviation of all elements: the root of `var`." => |a| unbiased(a, true).alone(a);
+    "std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
+        "The standard deviation along the axes `dim`." => |a| by_dim(a, true).alone(a);
+    "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor"
+        [FUNCTION | METHOD | OUT]
+        "The standard deviation along the axes `dim`, by their number less `correction` (1)."
+        => |a| by_correction(a, true).alone(a);
+    "var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)" [FUNCTION]
+        "The variance and the mean of all elements." => |a| unbiased(a, false).of(a);
+    "var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)" [FUNCTION]
+        "The variance and the mean along the axes `dim`." => |a| by_dim(a, false).of(a);
+    "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)"
+        [FUNCTION]
+        "The variance and the mean along the axes `dim`, by their number less `correction` (1)."
+        => |a| by_correction(a, false).of(a);
+    "std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)" [FUNCTION]
+        "The standard deviation and the mean of all elements." => |a| unbiased(a, true).of(a);
+    "std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)" [FUNCTION]
+        "The standard deviation and the mean along the axes `dim`." => |a| by_dim(a, true).of(a);
+    "std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)"
+        [FUNCTION]
+        "The standard deviation and the mean along the axes `dim`, by their number less `correction` (1)."
+        => |a| by_correction(a, true).of(a);
+}

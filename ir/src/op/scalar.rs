@@ -370,6 +370,36 @@ scalars! {
             let s = b.map(Scalar::Polygamma, &[one, x[0]]);
             times(b, g, s)
         };
+    /// Regularised lower incomplete gamma function; the gradient is with respect to the second operand.
+    Igamma(2) "igamma" Float Dear
+        emit |b, _, x| b.math("igamma", &[x[0], x[1]]),
+        grad |b, x, _, g| { let d = gamma_density(b, x); let p = b.mul(g, d); vec![None, Some(p)] };
+    /// Regularised upper incomplete gamma function.
+    Igammac(2) "igammac" Float Dear
+        emit |b, _, x| b.math("igammac", &[x[0], x[1]]),
+        grad |b, x, _, g| {
+            let d = gamma_density(b, x);
+            let p = b.mul(g, d);
+            let p = b.neg(p);
+            vec![None, Some(p)]
+        };
+    /// Modified Bessel function of the first kind, order 0.
+    I0(1) "i0" Float Dear
+        emit |b, _, x| b.math("i0", &[x[0]]),
+        grad |b, x, _, g| { let s = b.map(Scalar::I1, x); times(b, g, s) };
+    /// Modified Bessel function of the first kind, order 1.
+    I1(1) "i1" Float Dear
+        emit |b, _, x| b.math("i1", &[x[0]]),
+        grad |b, x, y, g| {
+            let i0 = b.map(Scalar::I0, x);
+            let zero = b.fill_like(x[0], 0.0);
+            let ratio = b.div(y, x[0]);
+            let half = b.fill_like(x[0], 0.5);
+            let origin = b.map(Scalar::Eq, &[x[0], zero]);
+            let ratio = b.select(origin, half, ratio);
+            let s = b.sub(i0, ratio);
+            times(b, g, s)
+        };
     /// Mantissa in [0.5, 1) with the operand's sign.
     Mantissa(1) "mantissa" Float Cheap
         emit |b, _, x| math::frexp_mantissa(b, x[0]),
@@ -401,4 +431,15 @@ fn bell(b: &mut dyn Build, x: Value, scale: f64) -> Value {
     let n = b.neg(square);
     let e = b.map(Scalar::Exp, &[n]);
     b.scale(e, scale)
+}
+
+/// `x^(a-1) exp(-x) / gamma(a)`: the derivative of `igamma(a, x)` in `x`.
+fn gamma_density(b: &mut dyn Build, x: &[Value]) -> Value {
+    let a1 = b.offset(x[0], -1.0);
+    let log = b.map(Scalar::Log, &[x[1]]);
+    let power = b.mul(a1, log);
+    let lgamma = b.map(Scalar::Lgamma, &[x[0]]);
+    let exponent = b.sub(power, x[1]);
+    let exponent = b.sub(exponent, lgamma);
+    b.map(Scalar::Exp, &[exponent])
 }

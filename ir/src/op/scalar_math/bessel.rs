@@ -1,7 +1,7 @@
-//! The modified Bessel function of the first kind, order zero.
+//! The modified Bessel functions of the first kind, orders zero and one.
 
 use super::exp::exp;
-use super::{Core, poly_by_width};
+use super::{Core, poly_by_width, with_sign_of};
 
 /// A polynomial in `(x/2)²` up to 8, all of whose coefficients are positive; beyond,
 /// `e^|x| / √|x|` times a polynomial in `8/|x|`.
@@ -11,16 +11,36 @@ pub fn i0<C: Core>(c: &mut C, x: C::V) -> C::V {
     let half_a = c.fmul(a, half);
     let z = c.fmul(half_a, half_a);
     let small = poly_by_width(c, z, &I0_F32, &I0_F64);
-    let border = c.float(x, 8.0);
+    join(c, a, small, &I0_FAR_F32, &I0_FAR_F64)
+}
+
+/// As [`i0`], with the factor `x/2` before the polynomial; odd.
+pub fn i1<C: Core>(c: &mut C, x: C::V) -> C::V {
+    let a = c.fabs(x);
+    let half = c.float(x, 0.5);
+    let half_a = c.fmul(a, half);
+    let z = c.fmul(half_a, half_a);
+    let small = poly_by_width(c, z, &I1_F32, &I1_F64);
+    let small = c.fmul(small, half_a);
+    let y = join(c, a, small, &I1_FAR_F32, &I1_FAR_F64);
+    with_sign_of(c, y, x)
+}
+
+/// `small` for `a` up to 8, beyond it the form for large `a` with the given polynomial.
+#[inline(always)]
+fn join<C: Core>(c: &mut C, a: C::V, small: C::V, single: &[f64], double: &[f64]) -> C::V {
+    let half = c.float(a, 0.5);
+    let half_a = c.fmul(a, half);
+    let border = c.float(a, 8.0);
     let t = c.fdiv(border, a);
-    let p = poly_by_width(c, t, &I0_FAR_F32, &I0_FAR_F64);
+    let p = poly_by_width(c, t, single, double);
     let root = c.fsqrt(a);
     let p = c.fdiv(p, root);
     // The exponential in two halves: it overflows before the result does.
     let e = exp(c, half_a);
     let p = c.fmul(p, e);
     let large = c.fmul(p, e);
-    let infinity = c.float(x, f64::INFINITY);
+    let infinity = c.float(a, f64::INFINITY);
     let infinite = c.feq(a, infinity);
     let large = c.select(infinite, infinity, large);
     let is_small = c.fle(a, border);
@@ -92,4 +112,63 @@ const I0_FAR_F64: [f64; 23] = [
     0.007345266487167114,
     -0.001538841614259971,
     0.00014635536281888288,
+];
+// i1(2·√z) / √z in z
+const I1_F32: [f64; 10] = [
+    1.0,
+    0.50000006,
+    0.08333321,
+    0.0069445856,
+    0.00034714708,
+    1.1595993e-05,
+    2.7183353e-07,
+    5.301309e-09,
+    4.5933465e-11,
+    1.4420524e-12,
+];
+const I1_F64: [f64; 16] = [
+    1.0,
+    0.5,
+    0.08333333333333329,
+    0.006944444444444559,
+    0.00034722222222206476,
+    1.1574074074201518e-05,
+    2.7557319217359486e-07,
+    4.9209498847925165e-09,
+    6.834652006777195e-11,
+    7.594068700123427e-13,
+    6.903557366295835e-15,
+    5.231298163943706e-17,
+    3.3444133511005194e-19,
+    1.879983800315236e-21,
+    7.625407603438413e-24,
+    5.650614186664133e-26,
+];
+// i1(x)·e^-x·√x in 8/x
+const I1_FAR_F32: [f64; 7] =
+    [0.3989423, -0.018700367, -0.0007312785, -7.550434e-05, -2.5251626e-05, 1.0310723e-05, -7.922424e-06];
+const I1_FAR_F64: [f64; 23] = [
+    0.3989422804014327,
+    -0.018700419393823428,
+    -0.000730485131994648,
+    -7.989682482156264e-05,
+    -1.4044644830732367e-05,
+    -3.3583149794886596e-06,
+    -1.5407440665451278e-06,
+    6.904062486157037e-06,
+    -7.03281153196635e-05,
+    0.0004868723735863582,
+    -0.0025251026220859366,
+    0.010007247681198784,
+    -0.03074341858626807,
+    0.07379560628675072,
+    -0.1388054930578283,
+    0.20421885915527974,
+    -0.2334336461890615,
+    0.20468165017934467,
+    -0.1348085792392192,
+    0.06445331252960994,
+    -0.021103373400327353,
+    0.00423087654709502,
+    -0.0003916563420062083,
 ];

@@ -19,6 +19,7 @@ mod float_parts;
 mod gamma;
 pub mod half;
 mod hyperbolic;
+mod incomplete_gamma;
 mod inverse_trig;
 mod log;
 mod power;
@@ -27,7 +28,7 @@ mod remainder;
 mod trig;
 mod trig_reduce;
 
-pub use self::bessel::i0;
+pub use self::bessel::{i0, i1};
 pub use self::core::Core;
 pub use self::erfinv::erfinv;
 pub use self::error_function::{erf, erfc};
@@ -35,6 +36,7 @@ pub use self::exp::{exp, exp2, expm1, sigmoid};
 pub use self::float_parts::{frexp_exponent, frexp_mantissa, hypot, ldexp, nextafter};
 pub use self::gamma::{digamma, lgamma, polygamma, zeta};
 pub use self::hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
+pub use self::incomplete_gamma::{igamma, igammac};
 pub use self::inverse_trig::{acos, asin, atan, atan2};
 pub use self::log::{log, log1p, log2, log10};
 pub use self::power::pow;
@@ -69,7 +71,8 @@ functions! {
     exp(x); exp2(x); expm1(x); log(x); log2(x); log10(x); log1p(x); sigmoid(x);
     sin(x); cos(x); tan(x); asin(x); acos(x); atan(x); atan2(y, x);
     sinh(x); cosh(x); tanh(x); asinh(x); acosh(x); atanh(x);
-    erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); zeta(s, q); i0(x);
+    erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); zeta(s, q); i0(x); i1(x);
+    igamma(a, x); igammac(a, x);
     pow(x, y); fmod(x, y); remainder(x, y); hypot(x, y);
 }
 

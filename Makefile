@@ -1,62 +1,51 @@
-# Everything runs in .venv, which is made on first use; Rust, a C linker, Python >= 3.11 and make are all it takes.
+# Everything happens in .venv; needed beforehand are Rust, a C linker, Python >= 3.11 and make.
+
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(abspath $(VENV))/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
-# Maturin finds the environment by this.
-export VIRTUAL_ENV := $(CURDIR)/$(VENV)
-unexport CONDA_PREFIX
 
-.PHONY: demo test bench build lint rust-test python-test wheel clean
+# One build of the extension for tests, demo and benchmarks: its speed is what they are about.
+export VIRTUAL_ENV := $(abspath $(VENV))
+export PYO3_PYTHON := $(BIN)/python
+unexport PYTHONHOME
 
-demo: build $(VENV)/.demo
+.PHONY: build demo test bench lint clean
+
+build: $(VENV)/.build
+	$(BIN)/maturin develop --release --quiet --skip-install
+	@$(BIN)/python -c "import rustorch" 2>/dev/null || $(BIN)/maturin develop --release --quiet
+
+demo: $(VENV)/.demo build
 	$(BIN)/python examples/digits.py
 
-test: lint rust-test python-test
+test: lint $(VENV)/.test build
+	cargo test --quiet --workspace --exclude rustorch-python
+	$(BIN)/pytest -n 2 --quiet
 
-bench: build $(VENV)/.test
-	cargo bench -p rustorch-benches
+bench: $(VENV)/.bench build
+	cargo bench --package benches
 	$(BIN)/python benches/side_by_side.py
 
-# The extension, built for speed, in the environment.
-build: $(VENV)/.base
-	$(BIN)/maturin develop --release --quiet
-
-lint: $(VENV)/.lint build
+lint: $(VENV)/.lint
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
 	$(BIN)/mypy
 
-rust-test:
-	cargo test --workspace --quiet
-
-python-test: build $(VENV)/.test
-	$(BIN)/python -m pytest -q -n 2
-
-wheel: $(VENV)/.base
-	$(BIN)/maturin build --release
-
-$(BIN)/uv:
+$(VENV)/bin/uv:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(VENV)/.base: $(BIN)/uv
-	$(UV) "maturin>=1.16,<2" "numpy>=1.26"
-	touch $@
+$(VENV)/.build: $(VENV)/bin/uv pyproject.toml
+	$(UV) "maturin>=1.16,<2" numpy
+	@touch $@
 
-$(VENV)/.lint: $(VENV)/.base pyproject.toml
-	$(UV) --group lint
-	touch $@
-
-$(VENV)/.test: $(VENV)/.base pyproject.toml
-	$(UV) --group test --group demo
-	touch $@
-
-$(VENV)/.demo: $(VENV)/.base pyproject.toml
-	$(UV) --group demo
-	touch $@
+# The groups of pyproject.toml; torch is the oracle of tests and benchmarks alone.
+$(VENV)/.test $(VENV)/.lint $(VENV)/.demo $(VENV)/.bench: $(VENV)/.%: $(VENV)/bin/uv pyproject.toml
+	$(UV) --group $*
+	@touch $@
 
 clean:
 	cargo clean

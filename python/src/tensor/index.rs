@@ -1,0 +1,123 @@
+//! Subscripts: from Python's index expressions to those of the front end.
+
+use super::{PyTensor, construct};
+use crate::boundary::call;
+use crate::error::{named, type_error};
+use crate::number;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyEllipsis, PyList, PySlice, PyTuple};
+use rustorch_frontend::ViewOp;
+use rustorch_frontend::ops::indexing;
+use rustorch_frontend::registry::IndexItem;
+use smallvec::SmallVec;
+
+type Items = SmallVec<[IndexItem; 4]>;
+
+fn items(index: &Bound<'_, PyAny>) -> PyResult<Items> {
+    match index.cast::<PyTuple>() {
+        Ok(tuple) => tuple.iter().map(|part| item(&part)).collect(),
+        Err(_) => Ok(SmallVec::from_iter([item(index)?])),
+    }
+}
+
+fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
+    let py = part.py();
+    if let Ok(slice) = part.cast::<PySlice>() {
+        let end = |name: &str| -> PyResult<Option<i64>> {
+            let value = slice.getattr(name)?;
+            if value.is_none() {
+                return Ok(None);
+            }
+            match number::int(&value)? {
+                Some(i) => Ok(Some(i)),
+                None => number::to_i64(&value.call_method0("__index__").map_err(|_| {
+                    type_error(py, "slice indices must be integers or None or have an __index__ method")
+                })?)
+                .map(Some),
+            }
+        };
+        return Ok(IndexItem::Slice { start: end("start")?, stop: end("stop")?, step: end("step")? });
+    }
+    if let Ok(truth) = part.cast::<PyBool>() {
+        return Ok(IndexItem::Bool(truth.is_true()));
+    }
+    if number::is_index(part) {
+        return number::to_i64(part).map(IndexItem::Int);
+    }
+    if part.is_none() {
+        return Ok(IndexItem::NewAxis);
+    }
+    if part.is_instance_of::<PyEllipsis>() {
+        return Ok(IndexItem::Ellipsis);
+    }
+    if let Some(tensor) = number::tensor(part) {
+        return Ok(IndexItem::Tensor(tensor.clone()));
+    }
+    if part.is_instance_of::<PyList>()
+        || part.is_instance_of::<PyTuple>()
+        || crate::glue::is_numpy_array(part)
+    {
+        return construct::index_tensor(part).map(IndexItem::Tensor);
+    }
+    if let Some(truth) = number::truth(part)? {
+        return Ok(IndexItem::Bool(truth));
+    }
+    let got = part.get_type().name()?;
+    let message = format!(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {got})"
+    );
+    Err(named(py, "IndexOutOfRangeError", message))
+}
+
+pub fn get<'py>(slf: &Bound<'py, PyTensor>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    let items = items(index)?;
+    let found = call(py, || indexing::get(&slf.get().tensor, &items))?;
+    Ok(PyTensor::wrap(py, found)?.into_any())
+}
+
+pub fn set(slf: &Bound<'_, PyTensor>, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = slf.py();
+    let tensor = &slf.get().tensor;
+    let items = items(index)?;
+    if let Some(value) = number::tensor(value) {
+        return call(py, || indexing::set(tensor, &items, value));
+    }
+    if let Some(number) = number::plain(value)? {
+        return call(py, || indexing::set_number(tensor, &items, number));
+    }
+    if crate::glue::is_numpy_array(value) || value.is_instance_of::<PyList>() {
+        let value = construct::from_data(value, Some(tensor.dtype()))?;
+        return call(py, || indexing::set(tensor, &items, &value));
+    }
+    let got = value.get_type().name()?;
+    Err(type_error(py, format!("can't assign a {got} to a rustorch.{}", tensor.dtype().torch_name())))
+}
+
+/// The parts along the first axis.
+pub fn iterate<'py>(slf: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    let tensor = &slf.get().tensor;
+    let sizes = tensor.sizes();
+    let Some(first) = sizes.first() else {
+        return Err(type_error(py, "iteration over a 0-d tensor"));
+    };
+    let parts = (0..first.get()).map(|index| ViewOp::Select { axis: 0, index });
+    let _scope = rustorch_frontend::gradient::Scope::enter("UnbindBackward0");
+    let views = call(py, || tensor.views(parts))?;
+    let objects: Vec<Bound<'py, PyTensor>> =
+        views.into_iter().map(|view| PyTensor::wrap(py, view)).collect::<PyResult<_>>()?;
+    Ok(PyList::new(py, objects)?.try_iter()?.into_any())
+}
+
+/// Whether any element equals the given one.
+pub fn contains(slf: &Bound<'_, PyTensor>, element: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = slf.py();
+    if number::tensor(element).is_none() && number::plain(element)?.is_none() {
+        let got = element.get_type();
+        let message =
+            format!("Tensor.__contains__ only supports Tensor or scalar, but you passed in a {got}.");
+        return Err(crate::error::invalid(py, message));
+    }
+    slf.rich_compare(element, pyo3::pyclass::CompareOp::Eq)?.call_method0("any")?.is_truthy()
+}

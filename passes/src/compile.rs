@@ -184,6 +184,11 @@ impl Assembly<'_> {
 
     /// The buffer of an argument; temporaries are placed at last.
     fn buffer(&mut self, arg: Arg) -> BufId {
+        if let Arg::Value(v) = arg
+            && let Some(&owner) = self.fusion.shared.get(&v)
+        {
+            return self.buffer(Arg::Value(owner));
+        }
         if let Some(&id) = self.ids.get(&arg) {
             return id;
         }
@@ -238,6 +243,7 @@ impl Assembly<'_> {
                         step_of[m] = self.plan.steps.len() - 1;
                     }
                 }
+                Unit::Nothing => step_of[u] = latest(self.fusion).unwrap_or(0),
                 Unit::Kernel(_) if step_of[u] != usize::MAX => {}
                 Unit::Kernel(group) => {
                     if group.space.numel() == 0 {
@@ -371,7 +377,7 @@ impl Assembly<'_> {
             && group.roots.iter().all(whole);
         let product_node = match &self.fusion.units[product] {
             Unit::Product { node } => *node,
-            Unit::Kernel(_) => return false,
+            Unit::Kernel(_) | Unit::Nothing => return false,
         };
         let earlier = |b: NodeIndex| {
             b.index() == product

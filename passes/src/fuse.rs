@@ -38,6 +38,8 @@ pub enum Unit {
     Product {
         node: NodeId,
     },
+    /// A copy that is not made, because the copy took over the original's buffer.
+    Nothing,
 }
 
 /// The decisions about one graph.
@@ -48,6 +50,8 @@ pub struct Fusion {
     pub order: DiGraph<usize, ()>,
     /// Values with buffers, why, and how they are stored.
     pub stored: FxHashMap<Value, (Stored, &'static str)>,
+    /// Values written into the buffer of another.
+    pub shared: FxHashMap<Value, Value>,
     /// The units that read a product's result, and nothing of it but the element at their own index.
     in_place: FxHashSet<(usize, Value)>,
 }
@@ -76,6 +80,7 @@ struct Fuser<'g> {
     order: DiGraph<usize, ()>,
     readers: FxHashMap<Value, Vec<Reader>>,
     stored: FxHashMap<Value, (Stored, &'static str)>,
+    shared: FxHashMap<Value, Value>,
 }
 
 /// Decides for all live nodes of the graph. `products` are the nodes left to host routines and
@@ -93,6 +98,7 @@ pub fn fuse(graph: &Graph, products: FxHashSet<NodeId>, operands: FxHashSet<Valu
         order: DiGraph::new(),
         readers: FxHashMap::default(),
         stored: FxHashMap::default(),
+        shared: FxHashMap::default(),
     };
     f.measure_chains(&live);
     for &id in live.iter().rev() {
@@ -115,7 +121,7 @@ pub fn fuse(graph: &Graph, products: FxHashSet<NodeId>, operands: FxHashSet<Valu
             }
         }
     }
-    Fusion { units: f.units, order: f.order, stored: f.stored, in_place }
+    Fusion { units: f.units, order: f.order, stored: f.stored, shared: f.shared, in_place }
 }
 
 impl<'g> Fuser<'g> {
@@ -205,6 +211,7 @@ impl<'g> Fuser<'g> {
         let graph = self.graph;
         let node = graph.node(id);
         let v = Value { node: id, port: 0 };
+        self.hand_over(v);
         let nests = node.op.nests(node, &|v| graph.ty(v).clone());
         let mut stages: Vec<(u8, usize)> = Vec::new();
         for (i, nest) in nests.iter().enumerate() {
@@ -222,6 +229,25 @@ impl<'g> Fuser<'g> {
             self.collect(unit);
         }
         self.stored.insert(v, (Stored::Whole, "written by loops of its own"));
+    }
+
+    /// Lets the one reader of a pushed value take over its buffer, if all that it does is to copy it.
+    fn hand_over(&mut self, v: Value) {
+        if self.outputs.contains(&v) || self.operands.contains(&v) {
+            return;
+        }
+        let Some([only]) = self.readers.get(&v).map(|r| r.as_slice()) else { return };
+        let (unit, access) = (only.unit, only.access.clone());
+        let Unit::Kernel(group) = &self.units[unit] else { return };
+        let [Root::Nest { node, nest }] = group.roots.as_slice() else { return };
+        let reader = self.graph.node(*node);
+        let copies = reader.op.takes_over().is_some_and(|i| reader.inputs[i] == v)
+            && reader.op.nests(reader, &|v| self.graph.ty(v).clone())[*nest].stage == 0;
+        let in_place = self.tracers[unit].as_ref().is_some_and(|t| t.is_own_index(&access));
+        if copies && in_place {
+            self.shared.insert(v, Value { node: *node, port: 0 });
+            self.units[unit] = Unit::Nothing;
+        }
     }
 
     /// A value that can be computed at any index.

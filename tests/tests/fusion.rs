@@ -120,3 +120,27 @@ fn a_long_chain_with_views_and_a_cast_is_one_launch() {
     g.outputs = vec![y];
     assert_eq!(steps(&g), 1);
 }
+
+#[test]
+fn a_chain_of_updates_copies_once() {
+    use rustorch_ir::op::{Span, Update};
+    let mut g = Graph::new();
+    let x = input(&mut g, 0, DType::F32, &[1000]);
+    let mut y = x;
+    for i in 0..10 {
+        let v = b(&mut g).fill(&rustorch_ir::Type::new(DType::F32, Shape::from_sizes(&[5])), i as f64);
+        let spans = [Span { start: i * 50, step: 2, size: 5 }].into_iter().collect();
+        y = b(&mut g).one(Op::Update(Update { spans }), &[y, v]);
+    }
+    g.outputs = vec![y];
+    let plan = compiled(&g).plan;
+    // The copy, and behind it the writes.
+    assert_eq!(plan.kernels.len(), 11);
+    assert_eq!(plan.arena, 0);
+    let data = rustorch_tests::noise(1000, 9);
+    let mut want = data.clone();
+    for i in 0..10 {
+        (0..5).for_each(|k| want[i * 50 + 2 * k] = i as f32);
+    }
+    assert_eq!(rustorch_tests::run_f32(&g, &[&data])[0], want);
+}

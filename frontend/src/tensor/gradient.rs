@@ -175,6 +175,13 @@ impl Tensor {
         Tensor::new(self.body().detached())
     }
 
+    /// torch's `detach_`: the tensor itself becomes a leaf that wants no gradient.
+    pub fn detach_in_place(&self) {
+        let mut body = self.body();
+        let detached = Body { version: body.version.clone(), ..body.detached() };
+        *body = detached;
+    }
+
     /// As [`Tensor::detach`], with a version counter of its own: writes to it go unseen by gradients.
     pub fn data(&self) -> Tensor {
         let mut body = self.body().detached();

@@ -137,6 +137,67 @@ pub struct Scatter {
     pub combine: Option<Combine>,
 }
 
+/// How an update meets what is there, by its name in text.
+const MODES: [(&str, Option<Combine>); 5] = [
+    ("set", None),
+    ("add", Some(Combine::Add)),
+    ("mul", Some(Combine::Mul)),
+    ("min", Some(Combine::Min)),
+    ("max", Some(Combine::Max)),
+];
+
+impl Scatter {
+    /// What a gather by the same picks reads of `data`.
+    fn picked_of(&self, b: &mut dyn Build, data: Value, index: Value) -> Value {
+        b.one(Op::Gather(Gather { picks: self.picks.clone() }), &[data, index])
+    }
+
+    fn combined(&self, b: &mut dyn Build, combine: Combine, data: Value, index: Value, updates: Value) -> Value {
+        let scatter = Scatter { picks: self.picks.clone(), combine: Some(combine) };
+        b.one(Op::Scatter(scatter), &[data, index, updates])
+    }
+
+    /// Gradients of a product: of the data the product of the updates; of an update the product of all others, which
+    /// is not 0 only if no other factor is.
+    fn product_vjp(&self, b: &mut dyn Build, x: &[Value], y: Value, g: Value) -> (Value, Value) {
+        let ones = b.fill_like(x[0], 1.0);
+        let factors = self.combined(b, Combine::Mul, ones, x[1], x[2]);
+        let data = b.mul(g, factors);
+        let (zero, one) = (b.fill_like(x[2], 0.0), b.fill_like(x[2], 1.0));
+        let is_zero = b.map(Scalar::Eq, &[x[2], zero]);
+        let nonzero = b.select(is_zero, one, x[2]);
+        let zeros = b.select(is_zero, one, zero);
+        let none = b.fill_like(x[0], 0.0);
+        let count = self.combined(b, Combine::Add, none, x[1], zeros);
+        let count = self.picked_of(b, count, x[1]);
+        let others = self.combined(b, Combine::Mul, x[0], x[1], nonzero);
+        let at_zero = b.mul(g, others);
+        let at_zero = self.picked_of(b, at_zero, x[1]);
+        let single = b.map(Scalar::Eq, &[count, one]);
+        let at_zero = b.select(single, at_zero, zero);
+        let plain = b.mul(g, y);
+        let plain = self.picked_of(b, plain, x[1]);
+        let plain = b.div(plain, nonzero);
+        (data, b.select(is_zero, at_zero, plain))
+    }
+
+    /// Gradients of an extremum: shared evenly by all that attain it.
+    fn extremum_vjp(&self, b: &mut dyn Build, x: &[Value], y: Value, g: Value) -> (Value, Value) {
+        let best = self.picked_of(b, y, x[1]);
+        let (zero, one) = (b.fill_like(x[0], 0.0), b.fill_like(x[0], 1.0));
+        let wins = b.map(Scalar::Eq, &[x[0], y]);
+        let own = b.select(wins, one, zero);
+        let (none, each) = (b.fill_like(x[2], 0.0), b.fill_like(x[2], 1.0));
+        let hits = b.map(Scalar::Eq, &[x[2], best]);
+        let given = b.select(hits, each, none);
+        let count = self.combined(b, Combine::Add, own, x[1], given);
+        let share = b.div(g, count);
+        let data = b.select(wins, share, zero);
+        let updates = self.picked_of(b, share, x[1]);
+        (data, b.select(hits, updates, none))
+    }
+}
+
 impl Primitive for Scatter {
     const KIND: Kind = Kind::Push;
 
@@ -145,11 +206,13 @@ impl Primitive for Scatter {
             return Ok(None);
         }
         c.symbol("<")?;
-        let add = c.one_of(&["add", "set"], "`add` or `set`")? == "add";
+        let modes = MODES.map(|(mode, _)| mode);
+        let mode = c.one_of(&modes, "`set`, `add`, `mul`, `min` or `max`")?;
         c.symbol(",")?;
         let picks = Picks::parse(c)?;
         c.symbol(">")?;
-        Ok(Some(Scatter { picks, combine: add.then_some(Combine::Add) }))
+        let combine = MODES.iter().find(|(name, _)| *name == mode).and_then(|&(_, combine)| combine);
+        Ok(Some(Scatter { picks, combine }))
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
@@ -161,24 +224,30 @@ impl Primitive for Scatter {
         if x[2].dtype != x[0].dtype {
             return Err(OpError::DTypes { op: "scatter".into(), a: x[0].dtype, b: x[2].dtype });
         }
-        if !matches!(self.combine, None | Some(Combine::Add)) {
-            return Err(OpError::attribute("scatter", "only replacing and adding", &x[0].shape));
+        if !MODES.iter().any(|&(_, combine)| combine == self.combine) {
+            return Err(OpError::attribute("scatter", "no way to combine numbers", &x[0].shape));
         }
         single(x[0].clone())
     }
 
-    fn vjp(&self, b: &mut dyn Build, x: &[Value], _: &[Value], dy: &[Option<Value>]) -> Grads {
+    fn vjp(&self, b: &mut dyn Build, x: &[Value], y: &[Value], dy: &[Option<Value>]) -> Grads {
         let Some(g) = dy[0].filter(|&g| b.dtype(g).is_float()) else {
             return Grads::from_slice(&[None, None, None]);
         };
-        let updates = b.one(Op::Gather(Gather { picks: self.picks.clone() }), &[g, x[1]]);
-        let data = if self.combine.is_some() {
-            g
-        } else {
-            let zeros = b.fill_like(x[2], 0.0);
-            b.one(Op::Scatter(self.clone()), &[g, x[1], zeros])
+        let (data, updates) = match self.combine {
+            None => {
+                let zeros = b.fill_like(x[2], 0.0);
+                (b.one(Op::Scatter(self.clone()), &[g, x[1], zeros]), self.picked_of(b, g, x[1]))
+            }
+            Some(Combine::Mul) => self.product_vjp(b, x, y[0], g),
+            Some(Combine::Min | Combine::Max) => self.extremum_vjp(b, x, y[0], g),
+            _ => (g, self.picked_of(b, g, x[1])),
         };
         Grads::from_slice(&[Some(data), None, Some(updates)])
+    }
+
+    fn takes_over(&self) -> Option<usize> {
+        Some(0)
     }
 
     fn nests(&self, node: &Node, types: &dyn Fn(Value) -> Type) -> Vec<Nest> {
@@ -201,7 +270,7 @@ impl Primitive for Scatter {
 
 impl fmt::Display for Scatter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mode = if self.combine.is_some() { "add" } else { "set" };
+        let mode = MODES.iter().find(|(_, combine)| *combine == self.combine).map_or("?", |(mode, _)| mode);
         write!(f, "scatter<{mode}, {}>", self.picks)
     }
 }

@@ -182,6 +182,12 @@ pub trait Primitive {
         None
     }
 
+    /// For a push op: the operand that its nests of stage 0 copy, element by element, and nothing else. If
+    /// nobody else needs that operand, the result may take over its buffer and those nests need not run.
+    fn takes_over(&self) -> Option<usize> {
+        None
+    }
+
     /// For a view of a strided buffer that is itself one: its strides and its offset in elements.
     fn restride(&self, x: &Shape, strides: &Strides, y: &Shape) -> Option<(Strides, i64)> {
         let _ = (x, strides, y);
@@ -235,6 +241,9 @@ macro_rules! primitives {
             }
             pub fn product(&self) -> Option<&Contract> {
                 match self { $(Op::$name(op) => op.product(),)* }
+            }
+            pub fn takes_over(&self) -> Option<usize> {
+                match self { $(Op::$name(op) => op.takes_over(),)* }
             }
             pub fn restride(&self, x: &Shape, strides: &Strides, y: &Shape) -> Option<(Strides, i64)> {
                 match self { $(Op::$name(op) => op.restride(x, strides, y),)* }

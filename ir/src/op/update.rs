@@ -48,6 +48,10 @@ impl Primitive for Update {
         Grads::from_slice(&[Some(base), Some(value)])
     }
 
+    fn takes_over(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn nests(&self, node: &Node, types: &dyn Fn(Value) -> Type) -> Vec<Nest> {
         vec![Nest::free(0, &node.types[0].shape), Nest::free(1, &types(node.inputs[1]).shape)]
     }

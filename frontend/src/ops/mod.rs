@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod comparison;
+mod creation;
 mod extremes;
 mod layout;
 mod operands;
@@ -14,6 +15,7 @@ use crate::registry::Entry;
 const TABLES: &[&[Entry]] = &[
     arithmetic::ENTRIES,
     comparison::ENTRIES,
+    creation::ENTRIES,
     extremes::ENTRIES,
     pointwise::ENTRIES,
     power::ENTRIES,

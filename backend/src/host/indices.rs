@@ -153,6 +153,22 @@ pub fn nonzero(mask: &Buffer) -> Result<Buffer, AllocError> {
     Ok(positions)
 }
 
+/// For each position in a tensor of these sizes, its index along every axis: a row of the result each.
+pub fn coordinates(positions: &Buffer, sizes: &[usize]) -> Result<Buffer, AllocError> {
+    // SAFETY: complete positions are initialised, and nothing writes them.
+    let positions: &[i64] = unsafe { positions.as_slice() };
+    let rank = sizes.len();
+    let mut rows = vec![0i64; positions.len() * rank];
+    for (row, &position) in rows.chunks_exact_mut(rank.max(1)).zip(positions) {
+        let mut rest = position;
+        for (place, &size) in row.iter_mut().zip(sizes).rev() {
+            *place = rest % size as i64;
+            rest /= size as i64;
+        }
+    }
+    Buffer::from_slice(&rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +193,10 @@ mod tests {
         let found = nonzero(&Buffer::from_slice(&mask).unwrap()).unwrap();
         // SAFETY: the positions were written above.
         assert_eq!(unsafe { found.as_slice::<i64>() }, want);
+        let rows = coordinates(&found, &[10, 100]).unwrap();
+        // SAFETY: as above.
+        let rows = unsafe { rows.as_slice::<i64>() };
+        assert!(rows.chunks(2).map(|row| row[0] * 100 + row[1]).eq(want));
         assert!(nonzero(&Buffer::zeroed(100).unwrap()).unwrap().is_empty());
     }
 }

@@ -9,12 +9,11 @@ mod positions;
 mod rows;
 mod table;
 
-pub(crate) use advanced::Lookup;
 pub use advanced::{index, index_put};
+pub(crate) use known::{Count, out_of_bounds, out_of_bounds_runtime, prepared, real};
 pub use known::{integer, integers};
-pub(crate) use known::{out_of_bounds, prepared, real};
 pub use lookup::{embedding, one_hot};
-pub use masked::{masked_fill, masked_scatter, masked_select};
+pub use masked::{masked_scatter, masked_select};
 pub use overlay::{as_strided_scatter, diagonal_scatter, select_scatter, slice_scatter};
 pub use positions::{nonzero, nonzero_static, nonzero_tuple, unravel_index};
 pub use rows::{index_add, index_copy, index_fill, index_reduce, index_select, put, take, take_along_dim};

@@ -1,25 +1,64 @@
 //! The operations of PyTorch, by theme; each file ends in the table of its entries.
 
+mod activation;
 mod arithmetic;
+mod axes;
+mod cast;
 mod comparison;
+pub mod concat;
 mod creation;
+mod cross_entropy;
+mod dropout;
+mod einsum;
+mod extrema;
 mod extremes;
+pub mod indexing;
+mod layer_norm;
 mod layout;
+mod loss;
+mod matmul;
+mod norm;
 mod operands;
 mod pointwise;
 mod power;
+mod random;
+mod reduce;
+pub mod scatter;
+pub mod shape_ops;
+mod softmax;
+mod spread;
 mod ternary;
+pub mod view_ops;
 
 use crate::registry::Entry;
 
 const TABLES: &[&[Entry]] = &[
+    activation::ENTRIES,
     arithmetic::ENTRIES,
+    cast::ENTRIES,
     comparison::ENTRIES,
+    concat::ENTRIES,
     creation::ENTRIES,
+    cross_entropy::ENTRIES,
+    dropout::ENTRIES,
+    einsum::ENTRIES,
+    extrema::ENTRIES,
     extremes::ENTRIES,
+    indexing::ENTRIES,
+    layer_norm::ENTRIES,
+    loss::ENTRIES,
+    matmul::ENTRIES,
+    norm::ENTRIES,
     pointwise::ENTRIES,
     power::ENTRIES,
+    random::ENTRIES,
+    reduce::ENTRIES,
+    scatter::ENTRIES,
+    shape_ops::ENTRIES,
+    softmax::ENTRIES,
+    spread::ENTRIES,
     ternary::ENTRIES,
+    view_ops::ENTRIES,
 ];
 
 /// All entries. Overloads of one name are tried in this order.

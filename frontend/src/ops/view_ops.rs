@@ -186,7 +186,9 @@ pub fn matrix_h(x: &Tensor) -> Result<Tensor> {
     match x.dim() {
         0 => alias(x),
         2 => transpose(x, 0, 1),
-        rank => runtime(format!("tensor.H is only supported on matrices (2-D tensors). Got {rank}-D tensor.")),
+        rank => {
+            runtime(format!("tensor.H is only supported on matrices (2-D tensors). Got {rank}-D tensor."))
+        }
     }
 }
 
@@ -256,7 +258,9 @@ fn expanded_sizes(x: &Tensor, sizes: &[i64]) -> Result<Shape> {
         match (size, own) {
             (-1, Some(own)) => shape.push(own),
             (0.., None) => shape.push((size as usize).into()),
-            (0.., Some(own)) if own.is_one() || own.get() as i64 == size => shape.push((size as usize).into()),
+            (0.., Some(own)) if own.is_one() || own.get() as i64 == size => {
+                shape.push((size as usize).into())
+            }
             (_, None) => {
                 return runtime(format!(
                     "The expanded size of the tensor ({size}) isn't allowed in a leading, non-existing dimension {i}"
@@ -268,7 +272,11 @@ fn expanded_sizes(x: &Tensor, sizes: &[i64]) -> Result<Shape> {
                      dimension {i}.  Target sizes: {}.  Tensor sizes: {from}",
                     listed(sizes)
                 );
-                return Err(Error::shapes(message, &from, &sizes.iter().map(|&s| s.max(0) as usize).collect()));
+                return Err(Error::shapes(
+                    message,
+                    &from,
+                    &sizes.iter().map(|&s| s.max(0) as usize).collect(),
+                ));
             }
         }
     }

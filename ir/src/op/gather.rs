@@ -152,7 +152,14 @@ impl Scatter {
         b.one(Op::Gather(Gather { picks: self.picks.clone() }), &[data, index])
     }
 
-    fn combined(&self, b: &mut dyn Build, combine: Combine, data: Value, index: Value, updates: Value) -> Value {
+    fn combined(
+        &self,
+        b: &mut dyn Build,
+        combine: Combine,
+        data: Value,
+        index: Value,
+        updates: Value,
+    ) -> Value {
         let scatter = Scatter { picks: self.picks.clone(), combine: Some(combine) };
         b.one(Op::Scatter(scatter), &[data, index, updates])
     }

@@ -128,7 +128,9 @@ impl Lookup {
 fn choices(data: &Shape, indices: &[Option<Tensor>]) -> Result<Vec<Choice>> {
     for t in indices.iter().flatten() {
         if !matches!(t.dtype(), DType::I64 | DType::I32 | DType::U8 | DType::Bool) {
-            return Err(Error::Index("tensors used as indices must be long, int, byte or bool tensors".into()));
+            return Err(Error::Index(
+                "tensors used as indices must be long, int, byte or bool tensors".into(),
+            ));
         }
     }
     let axes = |t: &Option<Tensor>| t.as_ref().filter(|t| is_mask(t)).map_or(1, Tensor::dim);

@@ -12,7 +12,12 @@ use std::sync::Arc;
 
 /// The rows of `weight` that `index` names. The row `padding` gets no gradient; `by_frequency` divides a row's
 /// gradient by how often it was named.
-pub fn embedding(weight: &Tensor, index: &Tensor, padding: Option<i64>, by_frequency: bool) -> Result<Tensor> {
+pub fn embedding(
+    weight: &Tensor,
+    index: &Tensor,
+    padding: Option<i64>,
+    by_frequency: bool,
+) -> Result<Tensor> {
     if weight.dim() != 2 {
         return runtime("'weight' must be 2-D");
     }
@@ -73,7 +78,12 @@ fn counted(
         Ok(vec![Some(Tensor::from_value(sum)?)])
     };
     let outputs = std::slice::from_ref(&out);
-    Tensor::attach_backward_to(outputs, std::slice::from_ref(table), Arc::new(backward), "EmbeddingBackward0")?;
+    Tensor::attach_backward_to(
+        outputs,
+        std::slice::from_ref(table),
+        Arc::new(backward),
+        "EmbeddingBackward0",
+    )?;
     Ok(out)
 }
 

@@ -4,32 +4,16 @@ use super::positions;
 use crate::error::{Error, Result, runtime};
 use crate::ops::layout::finish;
 use crate::ops::view_ops::broadcast;
-use crate::promote::{checked_literal, type_name};
+use crate::promote::checked_literal;
 use crate::record::Recorded;
 use crate::registry::Operand;
 use crate::tensor::Tensor;
-use rustorch_ir::op::{Axes, Picks};
 use rustorch_ir::DType;
+use rustorch_ir::op::{Axes, Picks};
 
 /// How a flat tensor is looked up by one index.
 fn along() -> Picks {
     Picks { axis: 0, data: Axes::new(), index: Axes::from_slice(&[0]) }
-}
-
-/// `x` where the mask is false, `value` where it is true.
-pub fn masked_fill(x: &Tensor, mask: &Tensor, value: Operand<'_>) -> Result<Tensor> {
-    if mask.dtype() != DType::Bool {
-        return runtime(format!(
-            "masked_fill_ only supports boolean masks, but got mask with dtype {}",
-            type_name(mask.dtype())
-        ));
-    }
-    let value = fill_value("masked_fill_", value, x.dtype())?;
-    let shape = broadcast(&mask.sizes(), &x.sizes())?;
-    let (own, mask) = (x.read()?.broadcast_to(&shape)?, mask.read()?.broadcast_to(&shape)?);
-    let filled = mask.select(&value.broadcast_to(&shape)?, &own)?;
-    // torch clones the expanded tensor: repeated axes do not tell the order.
-    if shape == x.sizes() { finish(filled, &[x]) } else { Tensor::from_value(filled) }
 }
 
 /// The elements where the mask is true, along one axis.

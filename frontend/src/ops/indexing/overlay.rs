@@ -5,17 +5,14 @@ use crate::ops::layout::finish;
 use crate::ops::view_ops;
 use crate::tensor::Tensor;
 
-fn with(
-    x: &Tensor,
-    source: &Tensor,
-    view: impl FnOnce(&Tensor) -> Result<Tensor>,
-) -> Result<Tensor> {
+fn with(x: &Tensor, source: &Tensor, view: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let copy = finish(x.read()?, &[x])?;
     let part = view(&copy)?;
     let (from, to) = (source.sizes(), part.sizes());
     if from != to {
-        let message =
-            format!("expected src to have a size equal to the slice of self. src size = {from}, slice size = {to}");
+        let message = format!(
+            "expected src to have a size equal to the slice of self. src size = {from}, slice size = {to}"
+        );
         return Err(Error::shapes(message, &from, &to));
     }
     part.write(source.read()?.cast(x.dtype())?)?;

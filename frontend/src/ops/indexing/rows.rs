@@ -96,7 +96,8 @@ fn check_source(name: &str, x: &Tensor, dim: i64, index: &Tensor, source: &Tenso
     if index.numel() != along {
         return Err(source_error(name, index, along, dim));
     }
-    let rest = |s: &Shape| s.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, d)| *d).collect::<Shape>();
+    let rest =
+        |s: &Shape| s.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, d)| *d).collect::<Shape>();
     if own.rank() != from.rank() || rest(&own) != rest(&from) {
         let message = format!(
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = \
@@ -186,7 +187,8 @@ pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Resu
             source.dtype().scalar_type_name()
         )));
     }
-    let slice = |s: &Shape| s.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, d)| *d).collect::<Shape>();
+    let slice =
+        |s: &Shape| s.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, d)| *d).collect::<Shape>();
     let (to_slice, from_slice) = (slice(&own), slice(&from));
     if to_slice != from_slice {
         let at = to_slice.iter().zip(from_slice.iter()).position(|(a, b)| a != b).unwrap_or(0);
@@ -227,8 +229,7 @@ pub fn index_fill(x: &Tensor, dim: i64, index: &Tensor, value: Operand<'_>) -> R
     }
     let shape = one(&x.sizes());
     let extent = shape[axis].get();
-    let picked =
-        prepared(&flat(index)?, extent, Count::FromBoth, |i| out_of_bounds(i, axis, extent))?.value;
+    let picked = prepared(&flat(index)?, extent, Count::FromBoth, |i| out_of_bounds(i, axis, extent))?.value;
     let mut filled = shape.clone();
     filled[axis] = index.numel().into();
     let data = x.read()?.reshape(&shape)?;
@@ -237,9 +238,7 @@ pub fn index_fill(x: &Tensor, dim: i64, index: &Tensor, value: Operand<'_>) -> R
 }
 
 fn beyond_all(numel: usize) -> impl Fn(i64) -> Error {
-    move |i| {
-        Error::Index(format!("out of range: tried to access index {i} on a tensor of {numel} elements."))
-    }
+    move |i| Error::Index(format!("out of range: tried to access index {i} on a tensor of {numel} elements."))
 }
 
 /// How a flat tensor is looked up by an index of this rank.
@@ -250,7 +249,10 @@ fn flat_picks(rank: usize) -> Picks {
 /// The elements at row-major places, in the index's shape.
 pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     real(index, &[DType::I64], |dtype| {
-        Error::DType(format!("take(): Expected a long tensor for index, but got {}", dtype.scalar_type_name()))
+        Error::DType(format!(
+            "take(): Expected a long tensor for index, but got {}",
+            dtype.scalar_type_name()
+        ))
     })?;
     if x.numel() == 0 && index.numel() > 0 {
         return Err(Error::Index("take(): tried to take from an empty tensor".into()));
@@ -262,7 +264,10 @@ pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
 /// `x` with the elements of `source` put, or added, at row-major places.
 pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
     real(index, &[DType::I64], |dtype| {
-        Error::DType(format!("put_(): Expected a long tensor for index, but got {}", dtype.scalar_type_name()))
+        Error::DType(format!(
+            "put_(): Expected a long tensor for index, but got {}",
+            dtype.scalar_type_name()
+        ))
     })?;
     if x.dtype() != source.dtype() {
         return Err(Error::DType(format!(

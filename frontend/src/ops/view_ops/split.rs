@@ -262,9 +262,7 @@ pub fn broadcast_shapes(shapes: &[&[i64]]) -> Result<Vec<i64>> {
                 ));
             }
             if size < 0 {
-                return Err(Error::Value(
-                    "Attempting to broadcast a dimension with negative length!".into(),
-                ));
+                return Err(Error::Value("Attempting to broadcast a dimension with negative length!".into()));
             }
             *known = size;
         }

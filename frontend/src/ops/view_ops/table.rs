@@ -72,8 +72,11 @@ entries! {
         => |a| narrow_tensor(a.tensor(0), a.int(1), a.tensor(2), a.int(3));
     "select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)" [FUNCTION | METHOD]
         "One element of an axis, which disappears." => |a| select(a.tensor(0), a.int(1), a.int(2));
-    "diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)" [FUNCTION | METHOD | LINALG]
+    "diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)" [FUNCTION | METHOD]
         "A diagonal of two axes, as the last axis."
+        => |a| diagonal(a.tensor(0), a.int(1), a.int(2), a.int(3));
+    "diagonal(Tensor(a) A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor(a)" [LINALG]
+        "A diagonal of the last two axes, as the last axis."
         => |a| diagonal(a.tensor(0), a.int(1), a.int(2), a.int(3));
     "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)" [METHOD]
         "Windows of `size` elements, `step` apart, of an axis; the elements of a window are the last axis."

@@ -178,6 +178,8 @@ pub(super) fn polygamma(b: &mut LoopBuilder, n: Val, x: Val) -> Val {
     let next = b.bin(BinOp::Add, n, one);
     let factorial = b.math("lgamma", &[next]);
     let factorial = b.math("exp", &[factorial]);
+    // Exact for the orders in use.
+    let factorial = b.un(UnOp::Nearest, factorial);
     let zeta = b.math("zeta", &[next, x]);
     let value = b.bin(BinOp::Mul, factorial, zeta);
     let half = b.bin(BinOp::Div, n, two);

@@ -4,6 +4,7 @@ use crate::plain::{Bits, Plain};
 use rustorch_ir::op::scalar_math as sm;
 
 type Unary = fn(&mut Plain, Bits) -> Bits;
+type Binary = fn(&mut Plain, Bits, Bits) -> Bits;
 
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
@@ -111,7 +112,6 @@ fn pairs() {
         1e38,
     ];
     let signed = || values.iter().flat_map(|&v| [v, -v]);
-    type Binary = fn(&mut Plain, Bits, Bits) -> Bits;
     type Pair<T> = fn(T, T) -> T;
     let functions: [(&str, Binary, Pair<f64>, Pair<f32>); 3] = [
         ("atan2", sm::atan2, f64::atan2, f32::atan2),
@@ -238,11 +238,55 @@ fn gamma_functions() {
         &[(1.0, INF), (-1.0, -INF), (1.5, NAN), (NAN, NAN), (0.0, 0.0), (-0.0, -0.0)],
     );
     check("i0", sm::i0, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, INF), (NAN, NAN)]);
+    check("i1", sm::i1, &[(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (NAN, NAN), (1e-30, 5e-31)]);
     check("trigamma", |c, x| sm::polygamma(c, 1, x), &[(0.0, INF), (-1.0, INF), (INF, 0.0), (NAN, NAN)]);
     let zeta = |s: f64, q: f64| sm::zeta(&mut Plain, s.into(), q.into()).f64();
     assert_eq!(zeta(1.0, 2.0), INF);
     assert!(zeta(0.5, 2.0).is_nan() && zeta(2.5, -0.5).is_nan() && zeta(NAN, 1.0).is_nan());
     assert_eq!(zeta(2.0, -1.0), INF);
+}
+
+/// The edges of the quarter plane, and the step that is left of the functions far out.
+#[test]
+fn incomplete_gamma_functions() {
+    let cases = [
+        (0.0, 1.0, 1.0),
+        (0.0, 0.0, NAN),
+        (0.0, INF, 1.0),
+        (1.0, 0.0, 0.0),
+        (1.0, -0.0, 0.0),
+        (1e-40, 0.0, 0.0),
+        (1.0, INF, 1.0),
+        (INF, 1.0, 0.0),
+        (INF, 0.0, 0.0),
+        (INF, INF, NAN),
+        (-1.0, 1.0, NAN),
+        (1.0, -1.0, NAN),
+        (-1.0, -1.0, NAN),
+        (-INF, 1.0, NAN),
+        (1.0, -INF, NAN),
+        (NAN, 1.0, NAN),
+        (1.0, NAN, NAN),
+        (1e30, 1e10, 0.0),
+        (1e10, 1e30, 1.0),
+        (1e38, 0.5e38, 0.0),
+        (1e38, 2e38, 1.0),
+        (1e-38, 1e38, 1.0),
+        (1e38, 1e-38, 0.0),
+        (1.0, 1e5, 1.0),
+        (1e5, 1.0, 0.0),
+    ];
+    for (a, x, lower) in cases {
+        let single = |v: f64| Bits::from(v as f32);
+        for (name, function, want) in
+            [("igamma", sm::igamma as Binary, lower), ("igammac", sm::igammac as Binary, 1.0 - lower)]
+        {
+            let got = function(&mut Plain, a.into(), x.into()).f64();
+            assert!(same(got, want), "{name}({a:e}, {x:e}) = {got:e}, wanted {want:e}");
+            let got = f64::from(function(&mut Plain, single(a), single(x)).f32());
+            assert!(same(got, want), "{name}({a:e}f32, {x:e}) = {got:e}, wanted {want:e}");
+        }
+    }
 }
 
 /// The known answers of the Random123 distribution.

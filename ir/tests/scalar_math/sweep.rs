@@ -95,6 +95,7 @@ sweeps! {
     erfc 2.0 wide(sm::erfc);
     erfinv 3.0 wide(sm::erfinv);
     i0 6.0 wide(sm::i0);
+    i1 8.0 wide(sm::i1);
 }
 
 /// Where a function crosses zero away from the integers, only its absolute error can be small.
@@ -123,4 +124,34 @@ fn lgamma() {
 #[test]
 fn digamma() {
     sweep_absolute("digamma", -20.0..1e30, sm::digamma);
+}
+
+type Binary = fn(&mut Plain, Bits, Bits) -> Bits;
+
+/// Numbers spread evenly over the logarithms from `low` to `high`.
+fn spread(low: f64, high: f64, count: usize) -> impl Iterator<Item = f32> {
+    let (from, step) = (low.ln(), (high / low).ln() / count as f64);
+    (0..=count).map(move |i| (from + step * i as f64).exp() as f32)
+}
+
+/// The regularised incomplete gamma functions in single precision, against the double one.
+#[test]
+fn incomplete_gamma() {
+    let functions: [(&str, Binary); 2] = [("igamma", sm::igamma), ("igammac", sm::igammac)];
+    for (name, function) in functions {
+        let mut worst = (0.0, 0.0f32, 0.0f32);
+        for a in spread(1e-3, 1e4, 150) {
+            let near = spread(f64::from(a) * 0.5, f64::from(a) * 2.0, 50);
+            for x in spread(1e-6, 1e4, 150).chain(near) {
+                let got = function(&mut Plain, a.into(), x.into()).f32();
+                let want = function(&mut Plain, f64::from(a).into(), f64::from(x).into()).f64();
+                let error = error_f32(got, want);
+                assert!(error <= 1.0, "{name}({a:e}f32, {x:e}) = {got:e}, wanted {want:e}: {error:.3} ulp");
+                if error > worst.0 {
+                    worst = (error, a, x);
+                }
+            }
+        }
+        println!("{name} f32: at most {:.3} ulp, at ({:e}, {:e})", worst.0, worst.1, worst.2);
+    }
 }

@@ -45,6 +45,26 @@ fn sin_cos_pi<C: Core>(c: &mut C, x: C::V) -> (C::V, C::V) {
     (c.select(sine_negative, minus_first, first), second_negated)
 }
 
+/// `lgamma(1 + u)` for `u` from 0 to 1, with its zeros at both.
+#[inline(always)]
+pub(super) fn lgamma_one_plus<C: Core>(c: &mut C, u: C::V) -> C::V {
+    let q = poly_by_width(c, u, &LGAMMA_F32, &LGAMMA_F64);
+    let one = c.float(u, 1.0);
+    let other_zero = c.fsub(u, one);
+    let base = c.fmul(u, other_zero);
+    c.fmul(base, q)
+}
+
+/// What Stirling's formula lacks: `lgamma(a) - (a - ½)·log a + a - ½·log 2π` for `a >= 10`.
+#[inline(always)]
+pub(super) fn stirling_rest<C: Core>(c: &mut C, a: C::V) -> C::V {
+    let one = c.float(a, 1.0);
+    let reciprocal = c.fdiv(one, a);
+    let w = c.fmul(reciprocal, reciprocal);
+    let p = poly_by_width(c, w, &STIRLING_F32, &STIRLING_F64);
+    c.fmul(p, reciprocal)
+}
+
 /// The logarithm of the absolute value of the gamma function.
 ///
 /// `a = |x|` is brought to `[1, 2)` by the recurrence, where `u·(u - 1)·q(u)` with `u = a - 1` keeps the
@@ -65,10 +85,7 @@ pub fn lgamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     }
     let u = c.fsub(z, one);
     let u = c.select(below_one, a, u);
-    let q = poly_by_width(c, u, &LGAMMA_F32, &LGAMMA_F64);
-    let other_zero = c.fsub(u, one);
-    let base = c.fmul(u, other_zero);
-    let base = c.fmul(base, q);
+    let base = lgamma_one_plus(c, u);
 
     let far_limit = c.float(x, FAR);
     let far = c.fle(far_limit, a);

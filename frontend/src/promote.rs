@@ -26,7 +26,7 @@ impl Promotion {
         self
     }
 
-    pub fn operand(self, operand: Operand) -> Promotion {
+    pub fn operand(self, operand: Operand<'_>) -> Promotion {
         match operand {
             Operand::Tensor(t) => self.value(t.dtype(), t.dim()),
             Operand::Number(n) => self.number(n),
@@ -53,7 +53,7 @@ fn prevail(higher: Option<DType>, lower: Option<DType>) -> Option<DType> {
 }
 
 /// torch's `result_type`.
-pub fn result_type(operands: &[Operand]) -> DType {
+pub fn result_type(operands: &[Operand<'_>]) -> DType {
     operands.iter().fold(Promotion::default(), |p, &o| p.operand(o)).dtype()
 }
 

@@ -4,7 +4,7 @@ use super::layout::finish;
 use crate::error::{Error, Result};
 use crate::promote::{Promotion, to_float};
 use crate::record::Recorded;
-use crate::registry::{Arg, Args, Operand, Scalar as Number};
+use crate::registry::{Arg, Args, Operand};
 use crate::tensor::Tensor;
 use rustorch_ir::DType;
 use rustorch_ir::op::Scalar;

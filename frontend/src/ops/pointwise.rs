@@ -372,6 +372,8 @@ crate::entries! {
         "The `n`-th derivative of `digamma`; `n` is not negative." => |a| polygamma(a);
     "mvlgamma(Tensor self, int p) -> Tensor" [UNARY] alias ["multigammaln"]
         "The logarithm of the multivariate gamma function of dimension `p >= 1`." => |a| mvlgamma(a);
+    "i0(Tensor self) -> Tensor" [UNARY]
+        "The modified Bessel function of the first kind, of order 0." => |a| float_unary(a, Scalar::I0, Keeps::Input);
     "sinc(Tensor self) -> Tensor" [UNARY]
         "`sin(pi x) / (pi x)`, and 1 at 0." => |a| sinc(a);
     "deg2rad(Tensor self) -> Tensor" [UNARY] grad "Deg2RadBackward0"

@@ -224,6 +224,11 @@ crate::entries! {
         "`self * log(other)`; 0 where `self` is 0 and `other` is not NaN." => |a| xlogy(a);
     "heaviside(Tensor self, Tensor values) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
         "0 below zero, 1 above, `values` at zero. Both have one dtype." => |a| heaviside(a);
+    "igamma(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT] alias ["gammainc"]
+        "The regularised lower incomplete gamma function. Floats only." => |a| float_only(a, Scalar::Igamma, "igamma_cpu");
+    "igammac(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT] alias ["gammaincc"]
+        "The regularised upper incomplete gamma function. Floats only."
+        => |a| float_only(a, Scalar::Igammac, "igammac_cpu");
     "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor"
         [FUNCTION | METHOD]
         "Where `|self - other| <= atol + rtol * |other|`, as a bool tensor. Infinities are close to themselves, NaN to \

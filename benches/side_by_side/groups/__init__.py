@@ -1,0 +1,18 @@
+"""The groups of cases, by name."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ..case import Case
+from . import fused, indexing, matmul, mlp, normalise, pointwise, reductions
+
+GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
+    "pointwise": pointwise.cases,
+    "fused": fused.cases,
+    "reductions": reductions.cases,
+    "normalise": normalise.cases,
+    "backward": normalise.backward_cases,
+    "matmul": matmul.cases,
+    "indexing": indexing.cases,
+    "inference": mlp.inference_cases,
+    "training": mlp.training_cases,
+}

@@ -2,21 +2,36 @@
 
 use super::layout;
 use super::operands::not_implemented;
-use crate::error::{Result, runtime};
+use crate::error::{Error, Result, runtime};
 use crate::promote::checked_literal;
-use crate::record::Recorded;
+use crate::record::{Recorded, check_extent};
 use crate::registry::{Args, Operand, Scalar as Number, default_dtype};
 use crate::tensor::Tensor;
 use rustorch_backend::buffer::Buffer;
+use rustorch_backend::host::limits::memory_total;
 use rustorch_ir::graph::Type;
 use rustorch_ir::op::Scalar;
 use rustorch_ir::{DType, Literal, Shape, Strides};
 
-/// The shape that a caller's sizes name.
-pub(crate) fn shape_of(sizes: &[i64]) -> Result<Shape> {
-    match sizes.iter().find(|&&n| n < 0) {
-        Some(n) => runtime(format!("Trying to create tensor with negative dimension {n}: {sizes:?}")),
-        None => Ok(sizes.iter().map(|&n| n as usize).collect()),
+/// From this size on a tensor is compared with the memory there is.
+const LARGE: usize = 1 << 28;
+
+/// The shape that a caller's sizes name: one that this machine's memory could hold.
+pub(crate) fn shape_of(sizes: &[i64], dtype: DType) -> Result<Shape> {
+    if let Some(n) = sizes.iter().find(|&&n| n < 0) {
+        return runtime(format!("Trying to create tensor with negative dimension {n}: {sizes:?}"));
+    }
+    let shape: Shape = sizes.iter().map(|&n| n as usize).collect();
+    check_extent(&shape, dtype)?;
+    let requested = shape.numel() * dtype.size();
+    if requested < LARGE {
+        return Ok(shape);
+    }
+    match memory_total() {
+        Some(total) if requested as u64 > total => {
+            Err(Error::Memory { requested, available: total as usize })
+        }
+        _ => Ok(shape),
     }
 }
 
@@ -40,7 +55,7 @@ fn zeros(a: &Args<'_>) -> Result<Tensor> {
 }
 
 fn filled(sizes: &[i64], value: i64, dtype: DType) -> Result<Tensor> {
-    Tensor::from_value(constant(&shape_of(sizes)?, value, dtype)?)
+    Tensor::from_value(constant(&shape_of(sizes, dtype)?, value, dtype)?)
 }
 
 /// A constant like the first argument.
@@ -55,7 +70,7 @@ fn number(shape: &Shape, value: Number, dtype: DType) -> Result<Recorded> {
 }
 
 fn full(sizes: &[i64], value: Number, dtype: DType) -> Result<Tensor> {
-    Tensor::from_value(number(&shape_of(sizes)?, value, dtype)?)
+    Tensor::from_value(number(&shape_of(sizes, dtype)?, value, dtype)?)
 }
 
 fn full_like(a: &Args<'_>) -> Result<Tensor> {
@@ -72,7 +87,7 @@ fn empty_strided(sizes: &[i64], strides: &[i64], dtype: DType) -> Result<Tensor>
             strides.len()
         ));
     }
-    let shape = shape_of(sizes)?;
+    let shape = shape_of(sizes, dtype)?;
     let reach =
         |last: Option<i64>, (&n, &stride): (&i64, &i64)| last?.checked_add((n - 1).checked_mul(stride)?);
     let last = if shape.iter().any(|d| d.get() == 0) {
@@ -90,6 +105,35 @@ fn empty_strided(sizes: &[i64], strides: &[i64], dtype: DType) -> Result<Tensor>
             "Storage size calculation overflowed with sizes={sizes:?} and strides={strides:?}"
         )),
     }
+}
+
+/// A tensor whose axes lie in memory in this order, outermost first.
+fn empty_permuted(sizes: &[i64], layout: &[i64], dtype: DType) -> Result<Tensor> {
+    if layout.len() != sizes.len() {
+        return runtime(format!(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = {} is not \
+             equal to len(physical_layout) = {}",
+            sizes.len(),
+            layout.len()
+        ));
+    }
+    let mut strides = vec![0; sizes.len()];
+    let mut next = 1i64;
+    for (at, &axis) in layout.iter().enumerate().rev() {
+        match strides.get_mut(axis as usize) {
+            None => {
+                return runtime(format!(
+                    "Dimension out of range (expected to be between 0 and {}, but got {axis} at index {at}).  NB: \
+                     negative dims not currently supported; file an issue if you want it.",
+                    sizes.len() as i64 - 1
+                ));
+            }
+            Some(stride) if *stride > 0 => return runtime("Duplicate dim not allowed"),
+            Some(stride) => *stride = next,
+        }
+        next = next.saturating_mul(sizes[axis as usize].max(1));
+    }
+    empty_strided(sizes, &strides, dtype)
 }
 
 /// How many numbers there are from `start` to before `end`.
@@ -125,6 +169,7 @@ fn arange(start: Number, end: Number, step: Number, dtype: Option<DType>) -> Res
         return not_implemented("arange_cpu", dtype);
     }
     let count = steps_between(start, end, step)?;
+    shape_of(&[count as i64], dtype)?;
     let wide = match dtype {
         DType::F16 | DType::BF16 => DType::F32,
         dtype if dtype.is_float() => DType::F64,
@@ -165,8 +210,9 @@ fn spaced(a: &Args<'_>, name: &str, dtype: DType, wide: DType) -> Result<Recorde
         return not_implemented(&format!("{name}_cpu"), dtype);
     }
     let (first, last) = (bound(start, dtype, wide)?, bound(end, dtype, wide)?);
+    let shape = shape_of(&[steps], dtype)?;
     if steps < 2 {
-        return first.broadcast_to(&Shape::from_sizes(&[steps as usize]));
+        return first.broadcast_to(&shape);
     }
     let distance = last.sub(&first)?.div(&last.literal((steps - 1) as f64))?;
     let index = Recorded::iota(steps as usize)?;
@@ -200,8 +246,10 @@ fn eye(rows: i64, columns: i64, dtype: Option<DType>) -> Result<Tensor> {
             return runtime(format!("{name} must be greater or equal to 0, got {n}"));
         }
     }
+    let dtype = dtype.unwrap_or_else(default_dtype);
+    shape_of(&[rows, columns], dtype)?;
     let (row, column) = (Recorded::iota(rows as usize)?.unsqueeze(1)?, Recorded::iota(columns as usize)?);
-    Tensor::from_value(row.eq(&column)?.cast(dtype.unwrap_or_else(default_dtype))?)
+    Tensor::from_value(row.eq(&column)?.cast(dtype)?)
 }
 
 /// A triangle of the last two axes, zero elsewhere.
@@ -286,6 +334,9 @@ crate::entries! {
     "empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY]
         "A tensor with these strides whose elements are not specified."
         => |a| empty_strided(a.ints(0), a.ints(1), a.opt_dtype(2).unwrap_or_else(default_dtype));
+    "empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY]
+        "A tensor whose axes lie in memory in this order, outermost first, and whose elements are not specified."
+        => |a| empty_permuted(a.ints(0), a.ints(1), a.opt_dtype(2).unwrap_or_else(default_dtype));
     "full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY | OUT]
         "A tensor of equal numbers, in the dtype that the number suggests unless `dtype` is given."
         => |a| full(a.ints(0), a.scalar(1), inferred(a.scalar(1), a.opt_dtype(2)));

@@ -21,7 +21,7 @@ mod norm;
 mod operands;
 mod pointwise;
 mod power;
-mod random;
+mod random_ops;
 mod reduce;
 pub mod scatter;
 pub mod shape_ops;
@@ -51,7 +51,7 @@ const TABLES: &[&[Entry]] = &[
     norm::ENTRIES,
     pointwise::ENTRIES,
     power::ENTRIES,
-    random::ENTRIES,
+    random_ops::ENTRIES,
     reduce::ENTRIES,
     scatter::ENTRIES,
     shape_ops::ENTRIES,

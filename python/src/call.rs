@@ -25,9 +25,10 @@ pub fn operation<'py>(call: &Call<'_, 'py>, operation: &'static Operation) -> Py
 
 /// As [`operation`], but arguments that no overload takes are [`Fail::Mismatch`]: an operator tries the other side.
 pub fn attempt<'py>(call: &Call<'_, 'py>, operation: &'static Operation) -> Result<Bound<'py, PyAny>, Fail> {
+    let mut values = Values::new();
     for overload in operation.overloads() {
-        match call.bind(overload) {
-            Ok((values, extras)) => return run(call, overload, &values, &extras).map_err(Fail::Error),
+        match call.bind(overload, &mut values) {
+            Ok(extras) => return run(call, overload, &values, &extras).map_err(Fail::Error),
             Err(Fail::Mismatch) => {}
             Err(Fail::Error(error)) => return Err(Fail::Error(error)),
         }

@@ -3,7 +3,7 @@
 //! - [`tensor`]: the class `Tensor` with its attributes; [`operators`]: its operators.
 //! - [`methods`], [`call`], [`parse`], [`usage`]: operations of the registry as functions and methods.
 //! - [`boundary`], [`error`]: what crosses between Python and Rust, and what does not.
-//! - [`dtype`], [`device`], [`generator`], [`modes`], [`engine`]: the rest of the module.
+//! - [`dtype`], [`device`], [`generator`], [`modes`], [`engine`]: the rest of the module; [`explain`]: what ran.
 
 mod boundary;
 mod call;
@@ -11,6 +11,7 @@ mod device;
 mod dtype;
 mod engine;
 mod error;
+mod explain;
 mod generator;
 mod glue;
 mod methods;
@@ -34,6 +35,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     generator::add_to(module)?;
     modes::add_to(module)?;
     engine::add_to(module)?;
+    explain::add_to(module)?;
     module.add_class::<tensor::autograd::GradFn>()?;
     module.add_function(wrap_pyfunction!(tensor::autograd::_run_backward, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::autograd::_attach_backward, module)?)?;
@@ -41,6 +43,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tensor::construct::as_tensor, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::array::from_numpy, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::copy::_rebuild_tensor, module)?)?;
+    module.add_function(wrap_pyfunction!(methods::_operations, module)?)?;
     methods::add_methods(py)?;
     methods::add_functions(module, kinds::FUNCTION)?;
     for (name, kind) in [("_nn", kinds::NN), ("_linalg", kinds::LINALG)] {

@@ -131,6 +131,22 @@ pub fn add_methods(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
+/// The registry as data, for stubs and tables: name space, name, schema, flags, documentation.
+#[pyfunction]
+pub fn _operations() -> Vec<(&'static str, &'static str, bool, &'static str, Kinds, &'static str)> {
+    let spaces = [(kinds::FUNCTION, "function"), (kinds::METHOD, "method"), (kinds::NN, "nn"), (kinds::LINALG, "linalg")];
+    let mut rows = Vec::new();
+    for (kind, space) in spaces {
+        for operation in operations(kind) {
+            for overload in operation.overloads() {
+                let entry = overload.entry;
+                rows.push((space, operation.name, overload.in_place, entry.schema, entry.kind, entry.doc));
+            }
+        }
+    }
+    rows
+}
+
 /// Adds the functions of one name space of the registry to a module.
 pub fn add_functions(module: &Bound<'_, PyModule>, kind: Kinds) -> PyResult<()> {
     let py = module.py();

@@ -106,12 +106,12 @@ impl<'a, 'py> Call<'a, 'py> {
         self.receiver.map(|receiver| receiver.as_any()).into_iter().chain(self.objects)
     }
 
-    /// The arguments for this overload.
-    pub fn bind(&self, overload: &'static Overload) -> Result<(Values<'a>, Extras<'a>), Fail> {
+    /// Puts the arguments for this overload into `values`.
+    pub fn bind(&self, overload: &'static Overload, values: &mut Values<'a>) -> Result<Extras<'a>, Fail> {
         let signature = &overload.signature;
         let receiver = self.receiver.map(|object| &object.get().tensor);
         let mut given = self.positional().iter().enumerate();
-        let mut values = Values::new();
+        values.clear();
         let mut used = 0;
         let splits = self.splits(overload);
         for (i, param) in signature.params.iter().enumerate() {
@@ -152,7 +152,7 @@ impl<'a, 'py> Call<'a, 'py> {
         if used < self.objects.len() - self.positional {
             self.extras(overload, &mut extras)?;
         }
-        Ok((values, extras))
+        Ok(extras)
     }
 
     fn takes_numbers(&self, overload: &Overload, i: usize) -> bool {

@@ -41,6 +41,16 @@ pub fn trace<T>(f: impl FnOnce() -> T) -> (T, Vec<Run>) {
     (result, runs)
 }
 
+/// Begins to watch this thread, for callers that have no closure to give to [`trace`].
+pub fn start() {
+    RUNS.set(Some(Vec::new()));
+}
+
+/// What this thread ran since [`start`].
+pub fn finish() -> Vec<Run> {
+    RUNS.take().unwrap_or_default()
+}
+
 /// Measures one run, if this thread is traced.
 pub(crate) struct Watch {
     began: Option<(Instant, u64)>,

@@ -7,7 +7,8 @@
 //! - [`op`]: the primitives. Each says everything about itself in its one file: types, gradient, loops.
 //! - [`loops`]: LoopIR, the small typed loop language that kernels are written in, with its text form,
 //!   verifier and interpreter.
-//! - [`plan`]: what a compiled graph is: kernels, steps, buffers and a signature, as data.
+//! - [`plan`]: what a compiled graph is: kernels, steps, buffers and a signature, as data; and
+//!   [`plan_interp`], which runs one by the interpreter of LoopIR.
 //!
 //! There is no I/O here, no thread and no unsafe code.
 
@@ -22,6 +23,7 @@ pub mod loops;
 pub mod op;
 pub mod parse;
 pub mod plan;
+pub mod plan_interp;
 pub mod shape;
 pub mod text;
 pub mod verify;

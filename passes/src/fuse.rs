@@ -345,6 +345,10 @@ impl<'g> Fuser<'g> {
         if group.roots.iter().any(|r| !matches!(r, Root::Store { .. })) {
             return None;
         }
+        // Loops that never run store nothing.
+        if group.space.numel() == 0 && self.graph.ty(v).shape.numel() > 0 {
+            return None;
+        }
         let tracer = self.tracers[unit].as_ref()?;
         if tracer.size() > KERNEL_LIMIT {
             return None;

@@ -1,5 +1,7 @@
 //! Helpers for tests that cross the crates: building graphs, running them, comparing.
 
+pub mod fuzz;
+
 use rustorch_backend::buffer::Buffer;
 use rustorch_backend::run::{Bound, Executable};
 use rustorch_ir::build::Build;

@@ -39,6 +39,8 @@ impl Primitive for Scalar {
         }
         let result = match signature {
             Signature::Number | Signature::Select => dtype,
+            Signature::NotBool if dtype != DType::Bool => dtype,
+            Signature::Long if dtype == DType::I64 => dtype,
             Signature::Float if dtype.is_float() => dtype,
             Signature::Integer if dtype.is_integer() => dtype,
             Signature::Bits if !dtype.is_float() => dtype,

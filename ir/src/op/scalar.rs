@@ -19,10 +19,14 @@ use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10, PI};
 pub enum Signature {
     /// Any one dtype, which is also the result's. On bool, `add` and `max` are or, `mul` and `min` are and.
     Number,
+    /// Any one dtype but bool, which is also the result's.
+    NotBool,
     /// One float dtype.
     Float,
     /// One integer dtype, without bool.
     Integer,
+    /// i64.
+    Long,
     /// Bool or one integer dtype.
     Bits,
     /// Any one dtype; the result is bool.
@@ -131,7 +135,7 @@ scalars! {
             vec![Some(p), Some(q)]
         };
     /// Rounded towards minus infinity (Python's `//`).
-    FloorDiv(2) "floor_div" Number Dear
+    FloorDiv(2) "floor_div" NotBool Dear
         emit |b, t, x| if t.is_float() { float_floor_div(b, x) } else { int_floor_div(b, x) },
         grad zero;
     /// Integer quotient rounded towards zero.
@@ -139,7 +143,7 @@ scalars! {
         emit |b, _, x| int_div(b, x, BinOp::Div).0,
         grad none;
     /// Remainder with the divisor's sign (Python's `%`).
-    Remainder(2) "remainder" Number Dear
+    Remainder(2) "remainder" NotBool Dear
         emit |b, t, x| if t.is_float() { b.math("remainder", &[x[0], x[1]]) } else { int_remainder(b, x) },
         grad |b, x, _, g| {
             let q = b.map(Scalar::FloorDiv, &[x[0], x[1]]);
@@ -148,7 +152,7 @@ scalars! {
             vec![Some(g), Some(q)]
         };
     /// Remainder with the dividend's sign (C's `fmod`).
-    Fmod(2) "fmod" Number Dear
+    Fmod(2) "fmod" NotBool Dear
         emit |b, t, x| if t.is_float() { b.math("fmod", &[x[0], x[1]]) } else { int_div(b, x, BinOp::Rem).0 },
         grad |b, x, _, g| {
             let q = b.div(x[0], x[1]);
@@ -252,10 +256,10 @@ scalars! {
         emit |b, t, x| shift(b, x, t, BinOp::ShrS), grad none;
     Not(1) "not" Bits Cheap
         emit |b, _, x| b.un(UnOp::Not, x[0]), grad none;
-    Neg(1) "neg" Number Cheap
+    Neg(1) "neg" NotBool Cheap
         emit |b, _, x| b.un(UnOp::Neg, x[0]),
         grad |b, _, _, g| vec![Some(b.neg(g))];
-    Abs(1) "abs" Number Cheap
+    Abs(1) "abs" NotBool Cheap
         emit |b, t, x| if t == DType::U8 { x[0] } else { b.un(UnOp::Abs, x[0]) },
         grad |b, x, _, g| {
             let zero = b.fill_like(x[0], 0.0);
@@ -420,7 +424,7 @@ scalars! {
             vec![None, Some(p), Some(q)]
         };
     /// 32 random bits (non-negative, as i64): Philox 4x32-10 of a counter and a key.
-    RandomBits(2) "random_bits" Integer Dear
+    RandomBits(2) "random_bits" Long Dear
         emit |b, _, x| random_bits(b, x[0], x[1]),
         grad none;
 }

@@ -1,0 +1,99 @@
+//! Random graphs through the whole compiler. `RUSTORCH_FUZZ_SECONDS` says for how long (20 by default),
+//! `RUSTORCH_FUZZ_SEED` where to start; a failure prints its seed and the smallest case that still fails.
+
+use rustorch_ir::op::{Op, Scalar};
+use rustorch_tests::fuzz::Case;
+use rustorch_tests::fuzz::check::{Seen, check};
+use rustorch_tests::fuzz::generate::{Options, case};
+use rustorch_tests::fuzz::shrink::shrink;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |s| s.parse().unwrap_or_else(|_| panic!("{name}={s} is no number")))
+}
+
+fn examine(seed: u64, case: &Case, total: &mut Seen) {
+    match check(case) {
+        Ok(seen) => {
+            total.compared += seen.compared;
+            total.exactly += seen.exactly;
+            total.plans += seen.plans;
+            total.failed += seen.failed;
+        }
+        Err(why) => {
+            let small = shrink(case, &|c| check(c).is_err(), 2000);
+            let now = check(&small).err().unwrap_or_default();
+            panic!("seed {seed}: {why}\nshrunk: {now}\n{small}");
+        }
+    }
+}
+
+/// A primitive feeds another, unless no type lets it.
+fn possible(first: &str, second: &str) -> bool {
+    let leaf = ["Input", "Constant", "Iota"].contains(&second);
+    // A constant is 0-d: it has no axis to lay something along, or to search.
+    let zero_dim = first == "Constant" && ["Concat", "ArgReduce"].contains(&second);
+    !leaf && !zero_dim
+}
+
+fn pairs(case: &Case) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+    case.graph.live().into_iter().flat_map(|id| {
+        let node = case.graph.node(id);
+        node.inputs
+            .iter()
+            .map(|v| (case.graph.node(v.node).op.primitive(), node.op.primitive()))
+            .collect::<Vec<_>>()
+    })
+}
+
+#[test]
+fn graphs_mean_the_same_by_every_road() {
+    let start = Instant::now();
+    let time = Duration::from_secs(setting("RUSTORCH_FUZZ_SECONDS", 20));
+    let mut seed = setting("RUSTORCH_FUZZ_SEED", 1);
+    let mut total = Seen::default();
+    let (mut covered, mut scalars) = (BTreeSet::new(), BTreeSet::new());
+    let mut cases = 0;
+    let mut run = |seed: u64, case: &Case, covered: &mut BTreeSet<_>, total: &mut Seen| {
+        examine(seed, case, total);
+        covered.extend(pairs(case));
+        for id in case.graph.live() {
+            if let Op::Map(s) = case.graph.node(id).op {
+                scalars.insert(s.name());
+            }
+        }
+        cases += 1;
+    };
+    for first in Op::PRIMITIVES {
+        for second in Op::PRIMITIVES {
+            while possible(first, second) && !covered.contains(&(*first, *second)) {
+                seed += 1;
+                let options = Options { nodes: 3, smooth: false };
+                if let Some(case) = case(seed, Some((first, second)), options) {
+                    run(seed, &case, &mut covered, &mut total);
+                }
+            }
+        }
+    }
+    while start.elapsed() < time {
+        seed += 1;
+        let options = Options { nodes: 4 + seed % 16, smooth: false };
+        if let Some(case) = case(seed, None, options) {
+            run(seed, &case, &mut covered, &mut total);
+        }
+    }
+    println!(
+        "{cases} cases up to seed {seed} in {:?}: {total:?}, {} scalar functions",
+        start.elapsed(),
+        scalars.len()
+    );
+    assert!(
+        total.exactly * 2 > total.compared && total.compared > cases,
+        "too little is compared: {total:?}"
+    );
+    assert!(total.plans * 2 > cases && total.failed * 4 < cases, "{total:?}");
+    if time >= Duration::from_secs(20) {
+        assert_eq!(scalars.len(), Scalar::ALL.len(), "some functions were not used");
+    }
+}

@@ -1,6 +1,7 @@
 //! Tensors: handles on a view of a shared storage.
 
 mod gradient;
+mod restride;
 mod share;
 mod write;
 

@@ -31,13 +31,10 @@ pub fn cat(list: &[Tensor], dim: i64) -> Result<Tensor> {
     let dtype = common_dtype(list);
     let skipped = |t: &Tensor| t.dim() == 1 && t.numel() == 0;
     let parts: Vec<(usize, &Tensor)> = list.iter().enumerate().filter(|(_, t)| !skipped(t)).collect();
-    let Some(&(_, first)) = parts.first() else {
-        wrap_axis(dim, 1)?;
-        return Tensor::from_value(list[0].read()?.cast(dtype)?);
-    };
+    let first = parts.first().map_or(&list[0], |&(_, t)| t);
     let axis = wrap_axis(dim, first.dim())?;
     let shape = first.sizes();
-    for &(i, part) in &parts[1..] {
+    for &(i, part) in parts.iter().skip(1) {
         let sizes = part.sizes();
         if sizes.rank() != shape.rank() {
             let (a, b) = (shape.rank(), sizes.rank());
@@ -53,7 +50,14 @@ pub fn cat(list: &[Tensor], dim: i64) -> Result<Tensor> {
             return Err(Error::shapes(message, &shape, &sizes));
         }
     }
-    let values: Vec<Recorded> = parts.iter().map(|(_, t)| t.read()?.cast(dtype)).collect::<Result<_>>()?;
+    let mut none = shape.clone();
+    none[axis] = 0.into();
+    // What is left out has a gradient too, without elements.
+    let value = |t: &Tensor| {
+        let value = t.read()?.cast(dtype)?;
+        if skipped(t) { value.reshape(&none) } else { Ok(value) }
+    };
+    let values: Vec<Recorded> = list.iter().map(value).collect::<Result<_>>()?;
     Tensor::from_value(joined(&values, axis)?)
 }
 

@@ -10,7 +10,7 @@ use crate::registry::{Args, Scalar as Number};
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
 use rustorch_ir::loops::Combine;
-use rustorch_ir::op::{Picks, Scalar, Span};
+use rustorch_ir::op::{Axes, Picks, Scalar, Span};
 use rustorch_ir::{DType, Literal, Shape};
 use smallvec::SmallVec;
 
@@ -136,8 +136,9 @@ pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     let axis = wrap_axis(dim, x.dim())?;
     check_index(index, "gather")?;
     if index.numel() == 0 {
-        let empty = Recorded::full(Literal::from_f64(x.dtype(), 0.0), &index.sizes())?;
-        return Tensor::from_value(empty);
+        let places = index.read()?.cast(DType::I64)?;
+        let picks = Picks { axis: 0, data: Axes::new(), index: (0..index.dim() as u8).collect() };
+        return Tensor::from_value(x.read()?.flatten()?.gather(&places, picks)?);
     }
     if x.dim().max(1) != index.dim().max(1) {
         return runtime("Index tensor must have the same number of dimensions as input tensor");

@@ -13,6 +13,7 @@ pub use table::ENTRIES;
 use crate::error::{Error, Result, runtime};
 use crate::ops::layout::finish;
 use crate::ops::view_ops::{self, AxisList, distinct_axes, listed, wrap_axes};
+use crate::promote::to_sum;
 use crate::record::{Recorded, sum_to_shape};
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
@@ -114,5 +115,5 @@ pub fn sum_to_size(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     if target == own {
         return view_ops::alias(x);
     }
-    Tensor::from_value(sum_to_shape(&x.read()?, &target)?)
+    Tensor::from_value(sum_to_shape(&x.read()?.cast(to_sum(x.dtype()))?, &target)?)
 }

@@ -144,22 +144,30 @@ pub fn permute(x: &Tensor, axes: &[i64]) -> Result<Tensor> {
     x.view(ViewOp::Permute(axes))
 }
 
-pub fn transpose(x: &Tensor, a: i64, b: i64) -> Result<Tensor> {
+pub(crate) fn transpose_op(x: &Tensor, a: i64, b: i64) -> Result<ViewOp> {
     let rank = x.dim();
     let (a, b) = (wrap_axis(a, rank)?, wrap_axis(b, rank)?);
     if a == b {
-        return alias(x);
+        return Ok(ViewOp::Alias);
     }
     let mut axes: AxisList = (0..rank).collect();
     axes.swap(a, b);
-    x.view(ViewOp::Permute(axes))
+    Ok(ViewOp::Permute(axes))
 }
 
-pub fn t(x: &Tensor) -> Result<Tensor> {
+pub fn transpose(x: &Tensor, a: i64, b: i64) -> Result<Tensor> {
+    x.view(transpose_op(x, a, b)?)
+}
+
+pub(crate) fn t_op(x: &Tensor) -> Result<ViewOp> {
     if x.dim() > 2 {
         return runtime(format!("t() expects a tensor with <= 2 dimensions, but self is {}D", x.dim()));
     }
-    transpose(x, 0, if x.dim() < 2 { 0 } else { 1 })
+    transpose_op(x, 0, if x.dim() < 2 { 0 } else { 1 })
+}
+
+pub fn t(x: &Tensor) -> Result<Tensor> {
+    x.view(t_op(x)?)
 }
 
 /// torch's attribute `T`: all axes in the opposite order.
@@ -221,21 +229,39 @@ pub fn movedim(x: &Tensor, source: &[i64], destination: &[i64]) -> Result<Tensor
     x.view(ViewOp::Permute(order))
 }
 
-pub fn squeeze(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn squeeze_op(x: &Tensor) -> ViewOp {
     let sizes = x.sizes();
-    x.view(ViewOp::Squeeze((0..sizes.rank()).filter(|&i| sizes[i].is_one()).collect()))
+    ViewOp::Squeeze((0..sizes.rank()).filter(|&i| sizes[i].is_one()).collect())
+}
+
+pub fn squeeze(x: &Tensor) -> Result<Tensor> {
+    x.view(squeeze_op(x))
+}
+
+pub(crate) fn squeeze_dims_op(x: &Tensor, axes: &[i64]) -> Result<ViewOp> {
+    let sizes = x.sizes();
+    let mut axes = distinct_axes(axes, sizes.rank())?;
+    axes.retain(|axis| sizes.get(*axis).is_some_and(|d| d.is_one()));
+    Ok(ViewOp::Squeeze(axes))
 }
 
 /// Without those of the axes that have extent 1.
 pub fn squeeze_dims(x: &Tensor, axes: &[i64]) -> Result<Tensor> {
-    let sizes = x.sizes();
-    let mut axes = distinct_axes(axes, sizes.rank())?;
-    axes.retain(|axis| sizes.get(*axis).is_some_and(|d| d.is_one()));
-    x.view(ViewOp::Squeeze(axes))
+    x.view(squeeze_dims_op(x, axes)?)
+}
+
+pub(crate) fn unsqueeze_op(x: &Tensor, axis: i64) -> Result<ViewOp> {
+    Ok(ViewOp::Unsqueeze(wrap_axis(axis, x.dim() + 1)?))
 }
 
 pub fn unsqueeze(x: &Tensor, axis: i64) -> Result<Tensor> {
-    x.view(ViewOp::Unsqueeze(wrap_axis(axis, x.dim() + 1)?))
+    x.view(unsqueeze_op(x, axis)?)
+}
+
+/// Makes the tensor itself the view, as torch's `t_` and its like do.
+pub(crate) fn become_view(x: &Tensor, op: ViewOp) -> Result<Tensor> {
+    x.become_view(op)?;
+    Ok(x.clone())
 }
 
 /// The full sizes that `expand` is asked for, or torch's error.

@@ -303,7 +303,7 @@ impl Body {
         slot.clone()
     }
 
-    fn become_leaf(&mut self, requires_grad: bool) {
+    pub(super) fn become_leaf(&mut self, requires_grad: bool) {
         self.requires_grad = requires_grad;
         let history = requires_grad.then(|| (GradNode::leaf(self.slot()), 0));
         // Aliases made before are no paths to this leaf: it begins a family of its own.

@@ -141,14 +141,14 @@ impl Body {
         Ok(())
     }
 
-    fn is_view_of_leaf(&self) -> bool {
+    pub(super) fn is_view_of_leaf(&self) -> bool {
         !self.requires_grad
             && self.creation != Creation::Base
             && self.family.history(&self.storage).is_some_and(|(grad, _)| grad.is_leaf())
     }
 
     /// torch's refusals by the way the view came to be.
-    fn check_history(&mut self) -> Result<()> {
+    pub(super) fn check_history(&mut self) -> Result<()> {
         let cure = match self.creation {
             Creation::Base | Creation::View => return Ok(()),
             Creation::Multiple { .. } => {

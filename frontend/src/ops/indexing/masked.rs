@@ -2,7 +2,6 @@
 
 use super::positions;
 use crate::error::{Error, Result, runtime};
-use crate::ops::layout::finish;
 use crate::ops::view_ops::broadcast;
 use crate::promote::checked_literal;
 use crate::record::Recorded;
@@ -51,7 +50,7 @@ pub fn masked_scatter(x: &Tensor, mask: &Tensor, source: &Tensor) -> Result<Tens
     let values = source.read()?.flatten()?.narrow(0, 0, count)?;
     let all = x.read()?.broadcast_to(&shape)?.flatten()?;
     let new = all.scatter(&places.read()?, &values, along(), None)?.reshape(&shape)?;
-    if shape == x.sizes() { finish(new, &[x]) } else { Tensor::from_value(new) }
+    Tensor::from_value(new)
 }
 
 /// A number or 0-d tensor as a 0-d value of `dtype`, for operations that fill.

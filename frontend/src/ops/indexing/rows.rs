@@ -7,7 +7,7 @@ use super::real;
 use crate::error::{Error, Result, runtime};
 use crate::ops::layout::finish;
 use crate::ops::scatter::{self, Reduction};
-use crate::ops::view_ops::{broadcast, expand_to};
+use crate::ops::view_ops::{broadcast, expand_to, view};
 use crate::registry::{Operand, Scalar};
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
@@ -216,7 +216,7 @@ pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Resu
     moved[axis] = along_source.into();
     let data = x.read()?.reshape(&shape)?;
     let new = data.scatter(&picked, &source.read()?.reshape(&moved)?, along(axis, shape.rank()), None)?;
-    finish(new.reshape(&own)?, &[x])
+    Tensor::from_value(new.reshape(&own)?)
 }
 
 /// `x` with a value put along an axis where the index says.
@@ -299,10 +299,11 @@ pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Te
         Error::DType(format!("torch.take_along_dim(): dtype of indices should be Long but got {name}"))
     })?;
     let Some(dim) = dim else {
-        let places = flat(index)?;
+        // torch asks for views here.
+        let (data, places) = (view(x, &[-1])?, view(index, &[-1])?);
         let extent = x.numel();
         let index = prepared(&places, extent, Count::FromFront, |i| out_of_bounds_runtime(i, 0, extent))?;
-        return Tensor::from_value(x.read()?.flatten()?.gather(&index.value, flat_picks(1))?);
+        return Tensor::from_value(data.read()?.gather(&index.value, flat_picks(1))?);
     };
     if x.dim() != index.dim() {
         return runtime(format!(

@@ -85,6 +85,33 @@ entries! {
         [FUNCTION | METHOD]
         "Any view of the tensor's storage."
         => |a| as_strided(a.tensor(0), a.ints(1), a.ints(2), a.opt_int(3));
+    "transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)" [METHOD] grad "TransposeBackward0"
+        "Swaps two axes of the tensor itself."
+        => |a| become_view(a.tensor(0), transpose_op(a.tensor(0), a.int(1), a.int(2))?);
+    "swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)" [METHOD] grad "TransposeBackward0"
+        "Swaps two axes of the tensor itself."
+        => |a| become_view(a.tensor(0), transpose_op(a.tensor(0), a.int(1), a.int(2))?);
+    "swapdims_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)" [METHOD] grad "TransposeBackward0"
+        "Swaps two axes of the tensor itself."
+        => |a| become_view(a.tensor(0), transpose_op(a.tensor(0), a.int(1), a.int(2))?);
+    "t_(Tensor(a!) self) -> Tensor(a!)" [METHOD] grad "TBackward0"
+        "Transposes the matrix itself." => |a| become_view(a.tensor(0), t_op(a.tensor(0))?);
+    "squeeze_(Tensor(a!) self) -> Tensor(a!)" [METHOD] grad "SqueezeBackward0"
+        "Drops the axes of extent 1 of the tensor itself."
+        => |a| become_view(a.tensor(0), squeeze_op(a.tensor(0)));
+    "squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)" [METHOD] grad "SqueezeBackward1"
+        "Drops this axis of the tensor itself, if its extent is 1."
+        => |a| become_view(a.tensor(0), squeeze_dims_op(a.tensor(0), &[a.int(1)])?);
+    "squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)" [METHOD] grad "SqueezeBackward2"
+        "Drops those of these axes of the tensor itself that have extent 1."
+        => |a| become_view(a.tensor(0), squeeze_dims_op(a.tensor(0), a.ints(1))?);
+    "unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)" [METHOD] grad "UnsqueezeBackward0"
+        "Gives the tensor itself a new axis of extent 1 before `dim`."
+        => |a| become_view(a.tensor(0), unsqueeze_op(a.tensor(0), a.int(1))?);
+    "as_strided_(Tensor(a!) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a!)"
+        [METHOD] grad "AsStridedBackward0"
+        "Makes the tensor another view of its storage."
+        => |a| become_view(a.tensor(0), as_strided_op(a.tensor(0), a.ints(1), a.ints(2), a.opt_int(3))?);
     "split.Tensor(Tensor(a) self, SymInt split_size, int dim=0) -> Tensor(a)[]" [FUNCTION | METHOD]
         "Pieces of `split_size` elements of an axis; the last one may be smaller."
         => |a| split(a.tensor(0), a.int(1), a.int(2));

@@ -1,0 +1,43 @@
+//! Tensors that become views of themselves.
+
+use super::Tensor;
+use crate::error::{Result, runtime};
+use crate::grad_mode;
+use crate::view::ViewOp;
+
+impl Tensor {
+    /// Makes this tensor the view `op` of what it was. It counts as a write, though no element changes.
+    pub fn become_view(&self, op: ViewOp) -> Result<()> {
+        {
+            let mut body = self.body();
+            if body.tracks() && grad_mode::is_grad_enabled() {
+                body.check_history()?;
+                if body.is_view_of_leaf() {
+                    return runtime(
+                        "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+                    );
+                }
+                if body.requires_grad {
+                    return runtime(
+                        "a leaf Variable that requires grad is being used in an in-place operation.",
+                    );
+                }
+            }
+        }
+        let view = self.view(op)?;
+        let mut next = view.body().clone();
+        drop(view);
+        let mut body = self.body();
+        next.creation = body.creation;
+        next.inference = body.inference;
+        next.slot = body.slot.clone();
+        if body.requires_grad {
+            next.become_leaf(true);
+        }
+        next.version.bump(&next.storage);
+        let previous = std::mem::replace(&mut *body, next);
+        drop(body);
+        drop(previous);
+        Ok(())
+    }
+}

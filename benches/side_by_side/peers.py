@@ -38,7 +38,7 @@ class Rustorch:
             result = run()
             if isinstance(result, tuple | list):
                 synchronize()
-            elif not isinstance(result, float):
+            elif not isinstance(result, float | np.ndarray):
                 result.realize()
             return result
 
@@ -112,8 +112,8 @@ def uncompiled(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def of_tensor(lib: Any, result: Any) -> Array:
-    if isinstance(result, float):
-        return np.array(result)
+    if isinstance(result, float | np.ndarray):
+        return np.asarray(result)
     result = result.detach()
     if result.dtype in (lib.bfloat16, lib.float16):
         result = result.to(lib.float32)

@@ -13,26 +13,26 @@ unexport PYTHONHOME
 .PHONY: build demo test bench lint clean
 
 build: $(VENV)/.build
-	$(BIN)/maturin develop --release --quiet --skip-install
-	@$(BIN)/python -c "import rustorch" 2>/dev/null || $(BIN)/maturin develop --release --quiet
+	$(BIN)/maturin develop --release --quiet --uv
 
 demo: $(VENV)/.demo build
 	$(BIN)/python examples/digits.py
 
 test: lint $(VENV)/.test build
 	cargo test --quiet --workspace --exclude rustorch-python
+	$(BIN)/python python/generate_stubs.py --check
 	$(BIN)/pytest -n 2 --quiet
 
 bench: $(VENV)/.bench build
-	cargo bench --package benches
-	$(BIN)/python benches/side_by_side.py
+	cargo bench --package rustorch-benches
+	for script in $(wildcard benches/*.py); do $(BIN)/python $$script || exit 1; done
 
 lint: $(VENV)/.lint
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --quiet --check
-	$(BIN)/mypy
+	$(BIN)/mypy --no-incremental python/rustorch/_core.pyi
 
 $(VENV)/bin/uv:
 	$(PYTHON) -m venv $(VENV)
@@ -43,8 +43,12 @@ $(VENV)/.build: $(VENV)/bin/uv pyproject.toml
 	@touch $@
 
 # The groups of pyproject.toml; torch is the oracle of tests and benchmarks alone.
-$(VENV)/.test $(VENV)/.lint $(VENV)/.demo $(VENV)/.bench: $(VENV)/.%: $(VENV)/bin/uv pyproject.toml
+$(VENV)/.test $(VENV)/.lint $(VENV)/.demo: $(VENV)/.%: $(VENV)/bin/uv pyproject.toml
 	$(UV) --group $*
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(UV) jax
 	@touch $@
 
 clean:

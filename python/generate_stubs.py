@@ -106,7 +106,7 @@ contiguous_format: memory_format
 preserve_format: memory_format
 '''
 
-FUNCTIONS = '''
+FUNCTIONS = """
 def tensor(
     data: Any,
     *,
@@ -140,7 +140,7 @@ def is_floating_point(input: Tensor) -> bool: ...
 def is_complex(input: Tensor) -> bool: ...
 def numel(input: Tensor) -> int: ...
 def is_same_size(input: Tensor, other: Tensor) -> bool: ...
-'''
+"""
 
 PROPERTIES = {
     "shape": "Size",
@@ -163,7 +163,7 @@ PROPERTIES = {
     "_version": "int",
 }
 
-METHODS = '''    grad: Tensor | None
+METHODS = """    grad: Tensor | None
     requires_grad: bool
     data: Tensor
     def __init__(self, *args: Any, device: Device = None) -> None: ...
@@ -225,7 +225,7 @@ METHODS = '''    grad: Tensor | None
     def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
     def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
     def __hash__(self) -> int: ...
-'''
+"""
 COMPARED = ["lt", "le", "gt", "ge"]
 BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
 
@@ -302,7 +302,9 @@ def lines(rows: list[tuple[str, bool, str, int, str]], method: bool) -> list[str
         signature = (parameters(schema, flags, method), "Self" if in_place and method else result(schema))
         named[name].append(signature)
         if varargs(schema, method):
-            named[name].append((re.sub(r"(\w+): Sequence\[int\][^,]*", r"*\1: int", signature[0], count=1), signature[1]))
+            named[name].append(
+                (re.sub(r"(\w+): Sequence\[int\][^,]*", r"*\1: int", signature[0], count=1), signature[1])
+            )
     out = []
     for name, signatures in sorted(named.items()):
         signatures = list(dict.fromkeys((re.sub(r"(\*\w+: int), \*,", r"\1,", s), r) for s, r in signatures))
@@ -329,7 +331,10 @@ def stub() -> str:
     text.append(METHODS.rstrip())
     text += [f"    def __{name}__(self, other: Any) -> Tensor: ..." for name in COMPARED]
     for name in BINARY:
-        text += [f"    def __{name}__(self, other: Any) -> Tensor: ...", f"    def __r{name}__(self, other: Any) -> Tensor: ..."]
+        text += [
+            f"    def __{name}__(self, other: Any) -> Tensor: ...",
+            f"    def __r{name}__(self, other: Any) -> Tensor: ...",
+        ]
         if name != "matmul":
             text.append(f"    def __i{name}__(self, other: Any) -> Self: ...")
     text += [f"    {line}" for line in lines(methods, method=True)]

@@ -110,7 +110,8 @@ impl Traffic {
 
     fn row(self, plan: &Plan, name: String, kind: &'static str, flops: u64) -> Row {
         let bytes = |bufs: &BTreeSet<BufId>| bufs.iter().map(|b| plan.buffers[b.0 as usize].ty.bytes()).sum();
-        let reasons: BTreeSet<&str> = self.written.iter().map(|b| plan.buffers[b.0 as usize].reason).collect();
+        let reasons: BTreeSet<&str> =
+            self.written.iter().map(|b| plan.buffers[b.0 as usize].reason).collect();
         let reasons: Vec<&str> = reasons.into_iter().filter(|reason| !reason.is_empty()).collect();
         Row {
             name,

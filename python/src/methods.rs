@@ -134,7 +134,12 @@ pub fn add_methods(py: Python<'_>) -> PyResult<()> {
 /// The registry as data, for stubs and tables: name space, name, schema, flags, documentation.
 #[pyfunction]
 pub fn _operations() -> Vec<(&'static str, &'static str, bool, &'static str, Kinds, &'static str)> {
-    let spaces = [(kinds::FUNCTION, "function"), (kinds::METHOD, "method"), (kinds::NN, "nn"), (kinds::LINALG, "linalg")];
+    let spaces = [
+        (kinds::FUNCTION, "function"),
+        (kinds::METHOD, "method"),
+        (kinds::NN, "nn"),
+        (kinds::LINALG, "linalg"),
+    ];
     let mut rows = Vec::new();
     for (kind, space) in spaces {
         for operation in operations(kind) {

@@ -1,26 +1,43 @@
 //! Products of matrices and vectors.
 
-use super::operands::{Operands, keep, keep_other, not_implemented};
+use super::operands::{Operands, keep_other, not_implemented};
 use crate::error::{Error, Result, runtime};
 use crate::promote::c_name;
 use crate::record::Recorded;
-use crate::registry::{Args, Operand, Scalar as Number};
+use crate::registry::Args;
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
 use rustorch_ir::op::Scalar;
-use rustorch_ir::{DType, Shape};
+use rustorch_ir::{DType, Literal, Shape};
 use smallvec::SmallVec;
 
-fn mismatch<T>(message: String, x: &Recorded, y: &Recorded) -> Result<T> {
+pub(crate) fn mismatch<T>(message: String, x: &Recorded, y: &Recorded) -> Result<T> {
     Err(Error::shapes(message, x.shape(), y.shape()))
 }
 
-fn refuse_bool(kernel: &str, x: &Recorded) -> Result<()> {
-    if x.dtype() == DType::Bool { not_implemented(kernel, DType::Bool) } else { Ok(()) }
+/// torch has no products of bools, and notices where there is something to multiply.
+pub(crate) fn refuse_bool(kernel: &str, x: &Recorded, y: &Recorded) -> Result<()> {
+    if x.dtype() == DType::Bool && x.numel() > 0 && y.numel() > 0 {
+        return not_implemented(kernel, DType::Bool);
+    }
+    Ok(())
+}
+
+/// Sums of products over axes in pairs, for operands that were checked.
+pub(crate) fn contract(
+    x: &Recorded,
+    y: &Recorded,
+    batch: (&[usize], &[usize]),
+    summed: (&[usize], &[usize]),
+) -> Result<Recorded> {
+    if x.dtype() != DType::Bool {
+        return x.contract(y, batch, summed);
+    }
+    x.cast(DType::U8)?.contract(&y.cast(DType::U8)?, batch, summed)?.cast(DType::Bool)
 }
 
 /// `2x3`
-fn by(shape: &Shape) -> String {
+pub(crate) fn by(shape: &Shape) -> String {
     let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
     sizes.join("x")
 }
@@ -40,25 +57,25 @@ fn check_mm(name: &str, x: &Recorded, y: &Recorded) -> Result<()> {
         let (a, b) = (c_name(x.dtype()), c_name(y.dtype()));
         return Err(Error::DType(format!("expected m1 and m2 to have the same dtype, but got: {a} != {b}")));
     }
-    refuse_bool("addmm_impl_cpu_", x)
+    refuse_bool("addmm_impl_cpu_", x, y)
 }
 
 pub(crate) fn mm_of(name: &str, x: &Recorded, y: &Recorded) -> Result<Recorded> {
     check_mm(name, x, y)?;
-    x.contract(y, (&[], &[]), (&[1], &[0]))
+    contract(x, y, (&[], &[]), (&[1], &[0]))
 }
 
-fn bmm_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
+pub(crate) fn bmm_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
     for (what, v) in [("batch1", x), ("batch2", y)] {
         if v.rank() != 3 {
             return mismatch(format!("{what} must be a 3D tensor"), x, y);
         }
     }
     check_batches(x, y)?;
-    x.contract(y, (&[0], &[0]), (&[2], &[1]))
+    contract(x, y, (&[0], &[0]), (&[2], &[1]))
 }
 
-fn check_batches(x: &Recorded, y: &Recorded) -> Result<()> {
+pub(crate) fn check_batches(x: &Recorded, y: &Recorded) -> Result<()> {
     let rank = x.rank();
     let (batch, inner) = (x.shape()[0], x.shape()[rank - 1]);
     if y.shape()[0] != batch || y.shape()[rank - 2] != inner {
@@ -73,10 +90,10 @@ fn check_batches(x: &Recorded, y: &Recorded) -> Result<()> {
         let (a, b) = (x.dtype().scalar_type_name(), y.dtype().scalar_type_name());
         return Err(Error::DType(format!("expected scalar type {a} but found {b}")));
     }
-    refuse_bool("bmm", x)
+    refuse_bool("bmm", x, y)
 }
 
-fn mv_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
+pub(crate) fn mv_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
     if x.rank() != 2 || y.rank() != 1 {
         let message = format!("vector + matrix @ vector expected, got 1, {}, {}", x.rank(), y.rank());
         return mismatch(message, x, y);
@@ -88,10 +105,12 @@ fn mv_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
     }
     if x.dtype() != y.dtype() {
         let (a, b) = (x.dtype().scalar_type_name(), y.dtype().scalar_type_name());
-        return Err(Error::DType(format!("addmv input tensors must have the same dtype, but got {b}, {a}, and {b}")));
+        return Err(Error::DType(format!(
+            "addmv input tensors must have the same dtype, but got {b}, {a}, and {b}"
+        )));
     }
-    refuse_bool("addmv_impl_cpu", x)?;
-    x.contract(y, (&[], &[]), (&[1], &[0]))
+    refuse_bool("addmv_impl_cpu", x, y)?;
+    contract(x, y, (&[], &[]), (&[1], &[0]))
 }
 
 fn dot_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
@@ -115,8 +134,8 @@ fn dot_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
         );
         return mismatch(message, x, y);
     }
-    refuse_bool("dot", x)?;
-    x.contract(y, (&[], &[]), (&[0], &[0]))
+    refuse_bool("dot", x, y)?;
+    contract(x, y, (&[], &[]), (&[0], &[0]))
 }
 
 /// torch's `matmul`: by rank a product of vectors, matrices or batches of them.
@@ -124,9 +143,8 @@ pub(crate) fn matmul_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
     let (m, n) = (x.rank(), y.rank());
     match (m, n) {
         (0, _) | (_, 0) => {
-            let message = format!(
-                "both arguments to matmul need to be at least 1D, but they are {m}D and {n}D"
-            );
+            let message =
+                format!("both arguments to matmul need to be at least 1D, but they are {m}D and {n}D");
             mismatch(message, x, y)
         }
         (1, 1) => dot_of(x, y),
@@ -137,7 +155,7 @@ pub(crate) fn matmul_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
         (1 | 2, _) => {
             check_inner(x, y, m - 1, n - 2)?;
             // The free axes of the left operand come first, behind them the batch.
-            let product = x.contract(y, (&[], &[]), (&[m - 1], &[n - 2]))?;
+            let product = contract(x, y, (&[], &[]), (&[m - 1], &[n - 2]))?;
             let mut order: SmallVec<[usize; 8]> = (0..product.rank()).collect();
             if m == 2 {
                 order.rotate_left(1);
@@ -159,7 +177,7 @@ fn folded(x: &Recorded, y: &Recorded) -> Result<Recorded> {
         let flat = x.detach().reshape(&matrix)?;
         return if y.rank() == 1 { mv_of(&flat, y) } else { mm_of("mm", &flat, y) };
     }
-    x.contract(y, (&[], &[]), (&[last], &[0]))
+    contract(x, y, (&[], &[]), (&[last], &[0]))
 }
 
 fn check_inner(x: &Recorded, y: &Recorded, i: usize, j: usize) -> Result<()> {
@@ -176,7 +194,7 @@ fn check_inner(x: &Recorded, y: &Recorded, i: usize, j: usize) -> Result<()> {
         let (a, b) = (x.dtype().scalar_type_name(), y.dtype().scalar_type_name());
         return Err(Error::DType(format!("expected scalar type {a} but found {b}")));
     }
-    refuse_bool("bmm", x)
+    refuse_bool("bmm", x, y)
 }
 
 /// Batches of matrices on both sides: their other axes are broadcast.
@@ -191,58 +209,22 @@ fn batched(x: &Recorded, y: &Recorded) -> Result<Recorded> {
     let whole = |matrix: &Shape| -> Shape { batch.iter().chain(matrix.iter()).copied().collect() };
     let (x, y) = (x.broadcast_to(&whole(&x_matrix))?, y.broadcast_to(&whole(&y_matrix))?);
     let axes: SmallVec<[usize; 8]> = (0..batch.rank()).collect();
-    x.contract(&y, (&axes, &axes), (&[batch.rank() + 1], &[batch.rank()]))
+    contract(&x, &y, (&axes, &axes), (&[batch.rank() + 1], &[batch.rank()]))
 }
 
 /// A product of arguments 0 and 1.
-fn product(a: &Args<'_>, f: impl FnOnce(&Recorded, &Recorded) -> Result<Recorded>) -> Result<Tensor> {
+pub(crate) fn product(
+    a: &Args<'_>,
+    f: impl FnOnce(&Recorded, &Recorded) -> Result<Recorded>,
+) -> Result<Tensor> {
     let values = [a.tensor(0).read()?, a.tensor(1).read()?];
     let out = Tensor::from_value(f(&values[0], &values[1])?)?;
     keep_other(a, &values)?;
     Ok(out)
 }
 
-fn scaled(x: Recorded, factor: Number) -> Result<Recorded> {
-    if factor.as_f64() == 1.0 { Ok(x) } else { x.mul(&factor.recorded(x.dtype())) }
-}
-
-/// `beta * self + alpha * product` of arguments 1 and 2; `self` is not looked at where `beta` is 0.
-fn added(a: &Args<'_>, f: impl FnOnce(&Recorded, &Recorded) -> Result<Recorded>) -> Result<Tensor> {
-    let (base, x, y) = (a.tensor(0), a.tensor(1).read()?, a.tensor(2).read()?);
-    let (beta, alpha) = (a.scalar(3), a.scalar(4));
-    let product = f(&x, &y)?;
-    if base.dtype() != product.dtype() {
-        let (a, b) = (base.dtype().scalar_type_name(), product.dtype().scalar_type_name());
-        return Err(Error::DType(format!("self and mat2 must have the same dtype, but got {a} and {b}")));
-    }
-    base.geometry().expand(product.shape())?;
-    let product = scaled(product, alpha)?;
-    let value = if beta.is_zero() { product } else { scaled(base.read()?, beta)?.add(&product)? };
-    let out = Tensor::from_value(value)?;
-    keep(a, &[1, 2])?;
-    Ok(out)
-}
-
-fn baddbmm(a: &Args<'_>) -> Result<Tensor> {
-    for i in [1, 2] {
-        wrap_axis(2, a.tensor(i).dim())?;
-    }
-    added(a, bmm_of)
-}
-
-/// The sum over the batch of its products.
-fn addbmm(a: &Args<'_>) -> Result<Tensor> {
-    added(a, |x, y| {
-        if x.rank() != 3 || y.rank() != 3 {
-            return bmm_of(x, y);
-        }
-        check_batches(x, y)?;
-        x.contract(y, (&[], &[]), (&[0, 2], &[0, 1]))
-    })
-}
-
-fn vectors(name: &str, x: &Recorded, y: &Recorded) -> Result<()> {
-    for (what, v) in [("self", x), ("vec2", y)] {
+pub(crate) fn vectors(name: &str, names: [&str; 2], x: &Recorded, y: &Recorded) -> Result<()> {
+    for (what, v) in names.into_iter().zip([x, y]) {
         if v.rank() != 1 {
             return mismatch(format!("{name}: Expected 1-D argument {what}, but got {}-D", v.rank()), x, y);
         }
@@ -253,17 +235,10 @@ fn vectors(name: &str, x: &Recorded, y: &Recorded) -> Result<()> {
 fn outer(a: &Args<'_>) -> Result<Tensor> {
     let operands = Operands::read(&[a.operand(0), a.operand(1)], Ok)?;
     let (x, y) = (&operands.values[0], &operands.values[1]);
-    vectors("outer", x, y)?;
+    vectors("outer", ["self", "vec2"], x, y)?;
     let out = Tensor::from_value(x.unsqueeze(1)?.mul(&y.unsqueeze(0)?)?)?;
     keep_other(a, &operands.values)?;
     Ok(out)
-}
-
-fn addr(a: &Args<'_>) -> Result<Tensor> {
-    added(a, |x, y| {
-        vectors("addr", x, y)?;
-        x.unsqueeze(1)?.mul(&y.unsqueeze(0)?)
-    })
 }
 
 fn inner(a: &Args<'_>) -> Result<Tensor> {
@@ -284,13 +259,17 @@ fn inner(a: &Args<'_>) -> Result<Tensor> {
             return mismatch(message, x, y);
         }
         same_dtype(x, y)?;
-        refuse_bool("bmm", x)?;
-        x.contract(y, (&[], &[]), (&[m], &[n]))
+        refuse_bool("bmm", x, y)?;
+        contract(x, y, (&[], &[]), (&[m], &[n]))
     })
 }
 
 fn same_dtype(x: &Recorded, y: &Recorded) -> Result<()> {
-    if x.dtype() == y.dtype() { Ok(()) } else { Err(Error::DType("both inputs should have same dtype".into())) }
+    if x.dtype() == y.dtype() {
+        Ok(())
+    } else {
+        Err(Error::DType("both inputs should have same dtype".into()))
+    }
 }
 
 fn tensordot_of(x: &Recorded, y: &Recorded, left: &[i64], right: &[i64]) -> Result<Recorded> {
@@ -322,8 +301,8 @@ fn tensordot_of(x: &Recorded, y: &Recorded, left: &[i64], right: &[i64]) -> Resu
             return mismatch(message, &x, &y);
         }
     }
-    refuse_bool("addmm_impl_cpu_", &x)?;
-    x.contract(&y, (&[], &[]), (&x_axes, &y_axes))
+    refuse_bool("addmm_impl_cpu_", &x, &y)?;
+    contract(&x, &y, (&[], &[]), (&x_axes, &y_axes))
 }
 
 fn tensordot(a: &Args<'_>) -> Result<Tensor> {
@@ -338,73 +317,12 @@ fn tensordot(a: &Args<'_>) -> Result<Tensor> {
     product(a, |x, y| tensordot_of(x, y, &left, &right))
 }
 
-fn linear(a: &Args<'_>) -> Result<Tensor> {
-    let (x, weight) = (a.tensor(0).read()?, a.tensor(1).read()?);
-    let bias = a.opt_tensor(2).map(Tensor::read).transpose()?;
-    let (m, n) = (x.rank(), weight.rank());
-    if m == 0 || n == 0 {
-        let message = format!("both arguments to linear need to be at least 1D, but they are {m}D and {n}D");
-        return mismatch(message, &x, &weight);
-    }
-    let product = match n {
-        1 => matmul_of(&x, &weight)?,
-        2 if x.shape()[m - 1] == weight.shape()[1] => {
-            if x.dtype() != weight.dtype() {
-                let (a, b) = (x.dtype().scalar_type_name(), weight.dtype().scalar_type_name());
-                return Err(Error::DType(format!("mat1 and mat2 must have the same dtype, but got {a} and {b}")));
-            }
-            refuse_bool("addmm_impl_cpu_", &x)?;
-            x.contract(&weight, (&[], &[]), (&[m - 1], &[1]))?
-        }
-        2 => {
-            let rows: usize = x.shape()[..m - 1].iter().map(|d| d.get()).product();
-            let name = if bias.is_some() && m == 2 { "addmm" } else { "mm" };
-            let message = format!(
-                "{name}: mat1 and mat2 shapes cannot be multiplied ({rows}x{} and {}x{})",
-                x.shape()[m - 1],
-                weight.shape()[1],
-                weight.shape()[0]
-            );
-            return mismatch(message, &x, &weight);
-        }
-        _ => return runtime(format!("t() expects a tensor with <= 2 dimensions, but self is {n}D")),
-    };
-    let value = match &bias {
-        Some(bias) => {
-            if bias.dtype() != product.dtype() {
-                let (a, b) = (bias.dtype().scalar_type_name(), product.dtype().scalar_type_name());
-                return Err(Error::DType(format!("self and mat2 must have the same dtype, but got {a} and {b}")));
-            }
-            product.add(bias)?
-        }
-        None => product,
-    };
-    let out = Tensor::from_value(value)?;
-    keep_other(a, &[x, weight])?;
-    Ok(out)
-}
-
-fn vecdot(a: &Args<'_>) -> Result<Tensor> {
-    let operands = Operands::read(&[Operand::Tensor(a.tensor(0)), Operand::Tensor(a.tensor(1))], Ok)?;
-    let (x, y) = (&operands.values[0], &operands.values[1]);
-    let shape = super::axes::broadcast(x.shape(), y.shape())?;
-    let axis = wrap_axis(a.int(2), shape.rank())?;
-    let out = Tensor::from_value(x.mul(y)?.sum(&[axis])?)?;
-    keep_other(a, &operands.values)?;
-    Ok(out)
-}
-
 const PRODUCT: crate::registry::Kinds = {
     use crate::registry::kinds::*;
     FUNCTION | METHOD | OUT
 };
-const ADDED: crate::registry::Kinds = {
-    use crate::registry::kinds::*;
-    FUNCTION | METHOD | INPLACE | OUT
-};
-
 crate::entries! {
-    "matmul(Tensor self, Tensor other) -> Tensor" [PRODUCT] grad "MmBackward0"
+    "matmul(Tensor self, Tensor other) -> Tensor" [PRODUCT | LINALG] grad "MmBackward0"
         "The product of vectors (a 0-d result), of a matrix and a vector, of matrices, or of batches of matrices, whose \
          leading axes are broadcast. Both have one dtype." => |a| product(a, matmul_of);
     "mm(Tensor self, Tensor mat2) -> Tensor" [PRODUCT]
@@ -422,24 +340,9 @@ crate::entries! {
         "All products of an element of the one vector with one of the other: (n, m)." => |a| outer(a);
     "inner(Tensor self, Tensor other) -> Tensor" [PRODUCT] grad "ViewBackward0"
         "The sums of products along the last axes; a product where one is 0-d." => |a| inner(a);
-    "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor" [NN] grad "AddmmBackward0"
-        "`input @ weight.T + bias`: (..., k), (n, k) and (n) give (..., n). A weight (k) gives (...)." => |a| linear(a);
-    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED]
-        "`beta * self + alpha * (mat1 @ mat2)`; `self` is broadcast, and ignored if `beta` is 0."
-        => |a| added(a, |x, y| mm_of("addmm", x, y));
-    "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED]
-        "`beta * self + alpha * (mat @ vec)`." => |a| added(a, mv_of);
-    "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED]
-        "`beta * self + alpha * outer(vec1, vec2)`." => |a| addr(a);
-    "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED]
-        "`beta * self` plus `alpha` times the sum over the batch of its products." => |a| addbmm(a);
-    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED]
-        "`beta * self + alpha * bmm(batch1, batch2)`." => |a| baddbmm(a);
     "tensordot.int(Tensor self, Tensor other, int dims=2) -> Tensor" [FUNCTION] grad "ViewBackward0"
         "Sums of products over the last `dims` axes of the one and the first of the other." => |a| tensordot(a);
     "tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor" [FUNCTION] grad "ViewBackward0"
         "Sums of products over the axes in pairs; an axis of extent 1 stands for as many as the other has."
         => |a| product(a, |x, y| tensordot_of(x, y, a.ints(2), a.ints(3)));
-    "vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor" [LINALG | OUT] grad "SumBackward1"
-        "The sums of products along one axis, broadcast." => |a| vecdot(a);
 }

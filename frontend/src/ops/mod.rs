@@ -1,6 +1,7 @@
 //! The operations of PyTorch, by theme; each file ends in the table of its entries.
 
 mod activation;
+mod affine;
 mod arithmetic;
 mod axes;
 mod cast;
@@ -21,6 +22,7 @@ mod norm;
 mod operands;
 mod pointwise;
 mod power;
+mod products;
 mod random_ops;
 mod reduce;
 pub mod scatter;
@@ -34,6 +36,7 @@ use crate::registry::Entry;
 
 const TABLES: &[&[Entry]] = &[
     activation::ENTRIES,
+    affine::ENTRIES,
     arithmetic::ENTRIES,
     cast::ENTRIES,
     comparison::ENTRIES,
@@ -51,6 +54,7 @@ const TABLES: &[&[Entry]] = &[
     norm::ENTRIES,
     pointwise::ENTRIES,
     power::ENTRIES,
+    products::ENTRIES,
     random_ops::ENTRIES,
     reduce::ENTRIES,
     scatter::ENTRIES,

@@ -6,6 +6,7 @@ With ``--check`` it only says whether the file is what it would write.
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -362,8 +363,15 @@ def static(defined: list[str]) -> list[str]:
     return out
 
 
+def formatted(text: str) -> str:
+    for action in (["check", "--fix", "--quiet", "--select", "I"], ["format"]):
+        command = [sys.executable, "-m", "ruff", *action, "--stdin-filename", str(TARGET), "-"]
+        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    return text
+
+
 def main() -> int:
-    text = stub()
+    text = formatted(stub())
     if "--check" in sys.argv:
         if not TARGET.exists() or TARGET.read_text() != text:
             print(f"{TARGET} is not what the registry says: run python/generate_stubs.py")

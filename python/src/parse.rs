@@ -79,11 +79,13 @@ impl<'a, 'py> Call<'a, 'py> {
     ) -> Call<'a, 'py> {
         let positional = nargs as usize;
         let total = positional + names.as_ref().map_or(0, |names| names.len());
-        // SAFETY: a `Bound` is a pointer to an object that is not null, and borrowing it counts no reference; an
-        // empty list may come as a null pointer.
-        let objects = match total {
-            0 => &[],
-            _ => unsafe { std::slice::from_raw_parts(args.cast::<Bound<'py, PyAny>>(), total) },
+        let objects = if total == 0 {
+            // An empty list may come as a null pointer.
+            &[]
+        } else {
+            // SAFETY: by the caller's promise there are as many objects; a `Bound` is a pointer to an object that is
+            // not null, and borrowing it counts no reference.
+            unsafe { std::slice::from_raw_parts(args.cast::<Bound<'py, PyAny>>(), total) }
         };
         Call { py, receiver, objects, positional, names: names.as_ref(), reflected: false }
     }

@@ -303,6 +303,7 @@ fn backward(
 
 /// The gradients of `tensors`, added to `.grad` or returned for `inputs`.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "the arguments are torch's")]
 pub fn _run_backward<'py>(
     py: Python<'py>,
     tensors: Vec<Bound<'py, PyTensor>>,

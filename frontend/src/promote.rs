@@ -76,7 +76,9 @@ pub fn checked_literal(number: Number, dtype: DType) -> Result<Literal> {
     let fits = match (number, dtype.integer_range()) {
         (Number::Bool(_), _) => true,
         _ if dtype == DType::Bool => true,
-        (Number::Int(v), Some((low, high))) => (if dtype == DType::U8 { -high } else { low }..=high).contains(&v),
+        (Number::Int(v), Some((low, high))) => {
+            (if dtype == DType::U8 { -high } else { low }..=high).contains(&v)
+        }
         (Number::Float(v), Some((low, high))) => {
             let low = if dtype == DType::U8 { -high } else { low };
             v > low as f64 - 1.0 && v < high as f64 + 1.0

@@ -44,13 +44,15 @@ fn gelu(a: &Args<'_>) -> Result<Tensor> {
         _ => return runtime("approximate argument must be either none or tanh."),
     };
     smooth(a, "GeluKernelImpl", |x| {
-        let inner = if tanh {
+        let twice = if tanh {
             let cube = x.mul(x)?.mul(x)?;
-            x.add(&cube.mul_literal(0.044_715)?)?.mul_literal(FRAC_2_PI.sqrt())?.map1(Scalar::Tanh)?
+            let inner = x.add(&cube.mul_literal(0.044_715)?)?.mul_literal(FRAC_2_PI.sqrt())?;
+            inner.map1(Scalar::Tanh)?.add_literal(1.0)?
         } else {
-            x.mul_literal(FRAC_1_SQRT_2)?.map1(Scalar::Erf)?
+            // The complement keeps small probabilities exact where 1 + erf would cancel.
+            x.mul_literal(-FRAC_1_SQRT_2)?.map1(Scalar::Erfc)?
         };
-        x.mul_literal(0.5)?.mul(&inner.add_literal(1.0)?)
+        x.mul_literal(0.5)?.mul(&twice)
     })
 }
 
@@ -60,9 +62,7 @@ fn silu(a: &Args<'_>) -> Result<Tensor> {
 
 fn leaky_relu(a: &Args<'_>) -> Result<Tensor> {
     let slope = a.scalar(1);
-    smooth(a, "leaky_relu_cpu", |x| {
-        x.literal(0.0).lt(x)?.select(x, &x.mul(&slope.recorded(x.dtype()))?)
-    })
+    smooth(a, "leaky_relu_cpu", |x| x.literal(0.0).lt(x)?.select(x, &x.mul(&slope.recorded(x.dtype()))?))
 }
 
 fn softplus(a: &Args<'_>) -> Result<Tensor> {

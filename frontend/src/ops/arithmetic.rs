@@ -32,7 +32,7 @@ fn combined(x: Operand<'_>, y: Operand<'_>, alpha: Number, op: Scalar) -> Result
         }
         Ok(dtype)
     };
-    let operands = Operands::read_wide(&[x, y], in_dtype)?;
+    let operands = Operands::read(&[x, y], in_dtype)?;
     if is_one(alpha) {
         return operands.finish(operands.map(op)?);
     }
@@ -175,7 +175,6 @@ fn ldexp(a: &Args<'_>) -> Result<Tensor> {
 fn rsub(a: &Args<'_>) -> Result<Tensor> {
     sub(a.operand(1), a.operand(0), a.scalar(2))
 }
-
 
 crate::entries! {
     "add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"

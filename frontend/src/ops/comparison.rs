@@ -23,7 +23,11 @@ fn logical(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
 
 fn bitwise(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
     let operands = Operands::read(&[a.operand(0), a.operand(1)], |dtype| {
-        if dtype.is_float() { not_implemented(&format!("bitwise_{}_cpu", op.name()), dtype) } else { Ok(dtype) }
+        if dtype.is_float() {
+            not_implemented(&format!("bitwise_{}_cpu", op.name()), dtype)
+        } else {
+            Ok(dtype)
+        }
     })?;
     operands.finish(operands.map(op)?)
 }

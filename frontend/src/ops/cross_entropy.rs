@@ -56,9 +56,14 @@ fn check_target(scores: &Recorded, target: &Tensor, classes: &Classes) -> Result
         return runtime("0D or 1D target tensor expected, multi-target not supported");
     }
     if rank > 2 {
-        let want: Shape = shape.iter().enumerate().filter(|(i, _)| *i != classes.axis).map(|(_, &d)| d).collect();
+        let want: Shape =
+            shape.iter().enumerate().filter(|(i, _)| *i != classes.axis).map(|(_, &d)| d).collect();
         if sizes.rank() != want.rank() {
-            let what = if want.rank() == 3 { "batches of spatial targets supported (3D tensors)" } else { "targets" };
+            let what = if want.rank() == 3 {
+                "batches of spatial targets supported (3D tensors)"
+            } else {
+                "targets"
+            };
             return runtime(format!("only {what} but got targets of dimension: {}", sizes.rank()));
         }
         if sizes != want {
@@ -124,7 +129,8 @@ impl Targets {
     /// The entries of `scores` that the classes name; without the class axis.
     fn pick(&self, scores: &Recorded, classes: &Classes) -> Result<Recorded> {
         if scores.rank() == 1 {
-            let picks = Picks { axis: 0, data: Default::default(), index: (0..self.index.rank() as u8).collect() };
+            let picks =
+                Picks { axis: 0, data: Default::default(), index: (0..self.index.rank() as u8).collect() };
             return scores.gather(&self.index, picks);
         }
         pick_along(scores, &self.index.unsqueeze(classes.axis)?, classes.axis)?.squeeze(classes.axis)
@@ -139,7 +145,11 @@ impl Targets {
     fn weights(&self, weight: Option<&Recorded>, dtype: DType) -> Result<Recorded> {
         match weight {
             Some(weight) => {
-                let picks = Picks { axis: 0, data: Default::default(), index: (0..self.index.rank() as u8).collect() };
+                let picks = Picks {
+                    axis: 0,
+                    data: Default::default(),
+                    index: (0..self.index.rank() as u8).collect(),
+                };
                 self.counted(&weight.gather(&self.index, picks)?)
             }
             None => self.ignored.map1(Scalar::Not)?.cast(dtype),
@@ -228,7 +238,14 @@ fn cross_entropy(a: &Args<'_>) -> Result<Tensor> {
         let target = target.read()?;
         let dtype = scores.dtype().promote(target.dtype());
         let wide = dtype.accumulator();
-        let loss = of_probabilities(&log.cast(wide)?, &target.cast(wide)?, weight.as_ref(), &classes, reduction, smoothing)?;
+        let loss = of_probabilities(
+            &log.cast(wide)?,
+            &target.cast(wide)?,
+            weight.as_ref(),
+            &classes,
+            reduction,
+            smoothing,
+        )?;
         return finish(a, loss, dtype);
     }
     let targets = Targets::read(target, ignore)?;
@@ -257,7 +274,8 @@ fn smoothed(
         None => log.clone(),
     };
     let sums = weighted.reduce(Combine::Add, &[classes.axis])?.neg()?;
-    let sums = if sums.rank() < targets.ignored.rank() { sums.reshape(targets.ignored.shape())? } else { sums };
+    let sums =
+        if sums.rank() < targets.ignored.rank() { sums.reshape(targets.ignored.shape())? } else { sums };
     let losses = targets.counted(&sums)?;
     match reduction {
         Reduction::None => Ok(losses),

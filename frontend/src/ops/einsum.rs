@@ -224,7 +224,8 @@ fn multiply(x: Labelled, y: Labelled, keep: impl Fn(Label) -> bool) -> Result<La
     if x.value.dtype() == DType::Bool {
         return not_implemented("bmm", DType::Bool);
     }
-    let at = |v: &Labelled, labels: &[Label]| -> Vec<usize> { labels.iter().filter_map(|&l| v.axis(l)).collect() };
+    let at =
+        |v: &Labelled, labels: &[Label]| -> Vec<usize> { labels.iter().filter_map(|&l| v.axis(l)).collect() };
     let value = x.value.contract(
         &y.value,
         (&at(&x, &batch), &at(&y, &batch)),

@@ -49,7 +49,11 @@ fn position(x: &Recorded, largest: bool, axis: Option<usize>) -> Result<Recorded
 /// The elements of `x` at `index`, which has extent 1 along `axis`.
 pub(crate) fn pick_along(x: &Recorded, index: &Recorded, axis: usize) -> Result<Recorded> {
     let rank = x.rank() as u8;
-    let picks = Picks { axis: axis as u8, data: (0..rank).filter(|&i| i != axis as u8).collect(), index: (0..rank).collect() };
+    let picks = Picks {
+        axis: axis as u8,
+        data: (0..rank).filter(|&i| i != axis as u8).collect(),
+        index: (0..rank).collect(),
+    };
     x.gather(index, picks)
 }
 

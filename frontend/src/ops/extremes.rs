@@ -84,7 +84,8 @@ fn clamp(a: &Args<'_>, low: Option<usize>, high: Option<usize>, kernel: &str) ->
         DType::Bool => not_implemented(kernel, dtype),
         _ => Ok(dtype),
     })?;
-    let (x, low_at, high_at) = (&operands.values[0], low.map(|_| 1), high.map(|_| 1 + usize::from(low.is_some())));
+    let (x, low_at, high_at) =
+        (&operands.values[0], low.map(|_| 1), high.map(|_| 1 + usize::from(low.is_some())));
     let (low_value, high_value) = (low_at.map(|i| &operands.values[i]), high_at.map(|i| &operands.values[i]));
     let value = if by_tensors {
         bounded_by_tensors(x, low_value, high_value)?

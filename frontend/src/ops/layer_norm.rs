@@ -47,10 +47,12 @@ fn check_dtypes(dtype: DType, weight: Option<&Tensor>, bias: Option<&Tensor>) ->
     let name = DType::scalar_type_name;
     let given: smallvec::SmallVec<[DType; 2]> = weight.into_iter().chain(bias).map(Tensor::dtype).collect();
     match given.as_slice() {
-        [w, b] if w != b => Err(Error::DType(format!("expected scalar type {} but found {}", name(*w), name(*b)))),
-        [w, ..] if *w != dtype && !(dtype.is_reduced_float() && *w == DType::F32) => Err(Error::DType(
-            "mixed dtype (CPU): expect parameter to have scalar type of Float".to_string(),
-        )),
+        [w, b] if w != b => {
+            Err(Error::DType(format!("expected scalar type {} but found {}", name(*w), name(*b))))
+        }
+        [w, ..] if *w != dtype && !(dtype.is_reduced_float() && *w == DType::F32) => {
+            Err(Error::DType("mixed dtype (CPU): expect parameter to have scalar type of Float".to_string()))
+        }
         _ => Ok(()),
     }
 }

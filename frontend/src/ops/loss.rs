@@ -73,7 +73,8 @@ fn l1_loss(a: &Args<'_>) -> Result<Tensor> {
         )));
     }
     let loss = operands.values[0].sub(&operands.values[1])?.map1(Scalar::Abs)?;
-    let loss = if reduction == Reduction::Sum { loss.cast(crate::promote::to_sum(loss.dtype()))? } else { loss };
+    let loss =
+        if reduction == Reduction::Sum { loss.cast(crate::promote::to_sum(loss.dtype()))? } else { loss };
     reduced(loss, reduction, &operands)
 }
 
@@ -111,7 +112,8 @@ fn binary_cross_entropy_with_logits(a: &Args<'_>) -> Result<Tensor> {
     let (weight, positive) = (a.opt_tensor(2), a.opt_tensor(3));
     let reduction = Reduction::parse(a.string(4))?;
     if input.sizes() != target.sizes() {
-        let message = format!("Target size ({}) must be the same as input size ({})", target.sizes(), input.sizes());
+        let message =
+            format!("Target size ({}) must be the same as input size ({})", target.sizes(), input.sizes());
         return Err(Error::Value(message));
     }
     if !input.dtype().is_float() {
@@ -139,7 +141,11 @@ fn binary_cross_entropy_with_logits(a: &Args<'_>) -> Result<Tensor> {
         Some(w) => loss.mul(&w.read()?.cast(wide)?)?,
         None => loss,
     };
-    let out = reduced(loss.cast(operands.dtype)?, reduction, &operands)?;
+    let loss = loss.cast(operands.dtype)?;
+    let out = match reduction {
+        Reduction::None => super::layout::finish(loss, &[target])?,
+        _ => reduced(loss, reduction, &operands)?,
+    };
     keep(a, &[0, 1, 2, 3])?;
     Ok(out)
 }

@@ -8,7 +8,7 @@ use crate::registry::Args;
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
 use rustorch_ir::op::Scalar;
-use rustorch_ir::{DType, Literal, Shape};
+use rustorch_ir::{DType, Shape};
 use smallvec::SmallVec;
 
 pub(crate) fn mismatch<T>(message: String, x: &Recorded, y: &Recorded) -> Result<T> {

@@ -70,7 +70,9 @@ fn operand(a: &Args<'_>, dtype: Option<DType>) -> Result<(Recorded, DType)> {
     let dtype = dtype.unwrap_or(own);
     if !dtype.is_float() {
         let name = dtype.scalar_type_name();
-        return runtime(format!("linalg.vector_norm: dtype should be floating point or complex, but got {name}"));
+        return runtime(format!(
+            "linalg.vector_norm: dtype should be floating point or complex, but got {name}"
+        ));
     }
     if own.promote(dtype) != dtype {
         return runtime(format!(
@@ -131,7 +133,12 @@ fn undefined_gradient(out: Tensor, x: &Tensor) -> Result<Tensor> {
     if crate::grad_mode::is_grad_enabled() && x.requires_grad() {
         let nothing = |_: &[Option<Tensor>]| Ok(vec![None]);
         let outputs = std::slice::from_ref(&out);
-        Tensor::attach_backward(outputs, std::slice::from_ref(x), std::sync::Arc::new(nothing), "LinalgVectorNormBackward0")?;
+        Tensor::attach_backward(
+            outputs,
+            std::slice::from_ref(x),
+            std::sync::Arc::new(nothing),
+            "LinalgVectorNormBackward0",
+        )?;
     }
     Ok(out)
 }
@@ -142,7 +149,13 @@ fn finish(norm: Recorded, dtype: DType, keepdim: bool, axes: &[usize]) -> Result
 }
 
 /// A matrix norm that needs no decomposition, along two axes: sums along one, extremes along the other.
-fn matrix_norm(a: &Args<'_>, order: &MatrixOrder, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
+fn matrix_norm(
+    a: &Args<'_>,
+    order: &MatrixOrder,
+    dims: &[i64],
+    keepdim: bool,
+    dtype: Option<DType>,
+) -> Result<Tensor> {
     let rank = a.tensor(0).dim();
     if dims.len() != 2 {
         return runtime(format!("linalg.matrix_norm: dim must be a 2-tuple. Got {dims:?}"));
@@ -170,7 +183,10 @@ fn matrix_norm(a: &Args<'_>, order: &MatrixOrder, dims: &[i64], keepdim: bool, d
 enum MatrixOrder {
     Frobenius,
     /// The largest (or smallest) sum of sizes of a column, or of a row.
-    Sums { largest: bool, along_rows: bool },
+    Sums {
+        largest: bool,
+        along_rows: bool,
+    },
 }
 
 impl MatrixOrder {
@@ -196,7 +212,9 @@ impl MatrixOrder {
 }
 
 fn needs_singular_values<T>() -> Result<T> {
-    runtime("linalg.matrix_norm: orders 2, -2 and 'nuc' need a singular value decomposition, which is not available")
+    runtime(
+        "linalg.matrix_norm: orders 2, -2 and 'nuc' need a singular value decomposition, which is not available",
+    )
 }
 
 /// `torch.norm`: of a vector, whatever the axes; a string names a matrix norm.

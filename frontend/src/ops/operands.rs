@@ -45,7 +45,11 @@ impl Keeps {
 }
 
 /// A function of the first argument, whose result lies in memory as the argument does.
-pub(crate) fn unary(a: &Args<'_>, keeps: Keeps, f: impl FnOnce(Recorded) -> Result<Recorded>) -> Result<Tensor> {
+pub(crate) fn unary(
+    a: &Args<'_>,
+    keeps: Keeps,
+    f: impl FnOnce(Recorded) -> Result<Recorded>,
+) -> Result<Tensor> {
     let x = a.tensor(0);
     let out = finish(f(x.read()?)?, &[x])?;
     keeps.save(a, &out)?;
@@ -73,12 +77,18 @@ pub(crate) struct Operands<'a> {
 
 impl<'a> Operands<'a> {
     /// Reads the operands and converts them to `chosen` of the promoted dtype.
-    pub fn read(operands: &[Operand<'a>], chosen: impl FnOnce(DType) -> Result<DType>) -> Result<Operands<'a>> {
+    pub fn read(
+        operands: &[Operand<'a>],
+        chosen: impl FnOnce(DType) -> Result<DType>,
+    ) -> Result<Operands<'a>> {
         Operands::collect(operands, chosen, false)
     }
 
     /// As [`Operands::read`], for operations whose half-precision kernels take scalars in f32.
-    pub fn read_wide(operands: &[Operand<'a>], chosen: impl FnOnce(DType) -> Result<DType>) -> Result<Operands<'a>> {
+    pub fn read_wide(
+        operands: &[Operand<'a>],
+        chosen: impl FnOnce(DType) -> Result<DType>,
+    ) -> Result<Operands<'a>> {
         Operands::collect(operands, chosen, true)
     }
 
@@ -105,7 +115,8 @@ impl<'a> Operands<'a> {
             });
         }
         let result = chosen(promotion.dtype())?;
-        let scalar = |value: &Option<Recorded>| value.as_ref().is_none_or(|v| v.rank() == 0 && v.dtype() != result);
+        let scalar =
+            |value: &Option<Recorded>| value.as_ref().is_none_or(|v| v.rank() == 0 && v.dtype() != result);
         let narrow = wide && result.is_reduced_float() && raw.iter().any(scalar);
         let dtype = if narrow { DType::F32 } else { result };
         let values = raw
@@ -167,11 +178,19 @@ pub(crate) fn without_derivative(name: &'static str, out: Tensor, inputs: &[Oper
             Operand::Number(_) => None,
         })
         .collect();
-    if crate::grad_mode::is_grad_enabled() && out.dtype().is_float() && inputs.iter().any(Tensor::requires_grad) {
+    if crate::grad_mode::is_grad_enabled()
+        && out.dtype().is_float()
+        && inputs.iter().any(Tensor::requires_grad)
+    {
         let refuse = move |_: &[Option<Tensor>]| {
             Err(Error::Runtime(format!("derivative for aten::{name} is not implemented")))
         };
-        Tensor::attach_backward(std::slice::from_ref(&out), &inputs, std::sync::Arc::new(refuse), "NotImplemented")?;
+        Tensor::attach_backward(
+            std::slice::from_ref(&out),
+            &inputs,
+            std::sync::Arc::new(refuse),
+            "NotImplemented",
+        )?;
     }
     Ok(out)
 }

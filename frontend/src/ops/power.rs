@@ -30,7 +30,11 @@ fn special_power(x: &Recorded, exponent: f64) -> Option<Result<Recorded>> {
 }
 
 /// `base ** exponent`, computed in what `chosen` makes of the promoted dtype.
-fn power(base: Operand<'_>, exponent: Operand<'_>, chosen: impl Fn(DType) -> DType) -> Result<(Tensor, bool)> {
+fn power(
+    base: Operand<'_>,
+    exponent: Operand<'_>,
+    chosen: impl Fn(DType) -> DType,
+) -> Result<(Tensor, bool)> {
     let checked = |dtype: DType| match (chosen(dtype), exponent) {
         (DType::Bool, _) => not_implemented("pow", DType::Bool),
         (dtype, Operand::Number(e)) if !dtype.is_float() && e.as_f64() < 0.0 => {

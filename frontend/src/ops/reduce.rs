@@ -38,8 +38,10 @@ fn nansum(a: &Args<'_>) -> Result<Tensor> {
 pub(crate) fn mean_of(x: &Recorded, axes: &[usize], keepdim: bool) -> Result<Recorded> {
     let sum = reduce(x, Combine::Add, axes, keepdim)?;
     let count = extent(x.shape(), axes);
-    if count == 1 {
-        return Ok(sum);
+    match count {
+        0 => return sum.add_literal(f64::NAN),
+        1 => return Ok(sum),
+        _ => {}
     }
     let wide = sum.cast(x.dtype().accumulator())?;
     wide.div(&wide.literal(count as f64))?.cast(x.dtype())
@@ -104,7 +106,7 @@ fn logsumexp(a: &Args<'_>) -> Result<Tensor> {
     }
     let axes = reduced(x.rank(), Some(dims))?;
     let value = if x.numel() == 0 {
-        reduce(&x.map1(Scalar::Exp)?, Combine::Add, &axes, true)?.map1(Scalar::Log)?
+        reduce(&x, Combine::Add, &axes, true)?.add_literal(f64::NEG_INFINITY)?
     } else {
         let most = offset(&x, &axes)?;
         let sum = reduce(&x.sub(&most)?.map1(Scalar::Exp)?, Combine::Add, &axes, true)?;

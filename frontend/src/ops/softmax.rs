@@ -36,13 +36,13 @@ fn along(
     let axis = wrap_axis(a.int(1), x.rank())?;
     let x = x.cast(dtype.unwrap_or(x.dtype()))?;
     if !x.dtype().is_float() {
-        return not_implemented(kernel, x.dtype());
+        // Of nothing torch asks no kernel.
+        return if x.numel() == 0 { Tensor::from_value(x) } else { not_implemented(kernel, x.dtype()) };
     }
     let shape = x.shape().clone();
     let wide = x.cast(x.dtype().accumulator())?;
     let wide = if shape.rank() == 0 { wide.unsqueeze(0)? } else { wide };
-    let value = if wide.numel() == 0 { wide } else { f(&wide, axis)? };
-    let out = Tensor::from_value(value.reshape(&shape)?.cast(x.dtype())?)?;
+    let out = Tensor::from_value(f(&wide, axis)?.reshape(&shape)?.cast(x.dtype())?)?;
     a.save_result(&out)?;
     Ok(out)
 }

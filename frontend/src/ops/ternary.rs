@@ -125,7 +125,8 @@ fn add_combined(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
         dtype => checked_literal(factor, dtype).map(|_| dtype),
     })?;
     let wide = operands.dtype.accumulator();
-    let [x, p, q] = [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?, operands.values[2].cast(wide)?];
+    let [x, p, q] =
+        [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?, operands.values[2].cast(wide)?];
     let p = if factor == Number::Int(1) { p } else { factor.recorded(wide).mul(&p)? };
     let value = x.add(&p.map2(op, &q)?)?;
     let out = operands.finish(value.cast(operands.dtype)?)?;

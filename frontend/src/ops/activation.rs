@@ -168,9 +168,21 @@ fn softsign(a: &Args<'_>) -> Result<Tensor> {
         if x.dtype() == DType::Bool {
             return not_implemented("abs_cpu", DType::Bool);
         }
-        let x = super::operands::float(&x)?;
-        x.div(&x.map1(Scalar::Abs)?.add_literal(1.0)?)
+        // Whole numbers wrap before they are divided.
+        let divisor = x.map1(Scalar::Abs)?.add_literal(1.0)?;
+        super::operands::float(&x)?.div(&super::operands::float(&divisor)?)
     })
+}
+
+/// Unlike other activations its result lies in row-major order.
+fn logsigmoid(a: &Args<'_>) -> Result<Tensor> {
+    let x = a.tensor(0).read()?;
+    if !x.dtype().is_float() {
+        return not_implemented("log_sigmoid_cpu", x.dtype());
+    }
+    let out = Tensor::from_value(widened(&x, log_sigmoid_of)?)?;
+    Keeps::Input.save(a, &out)?;
+    Ok(out)
 }
 
 fn tanhshrink(a: &Args<'_>) -> Result<Tensor> {
@@ -211,7 +223,7 @@ crate::entries! {
     "mish(Tensor self) -> Tensor" [NN]
         "`x * tanh(softplus(x))`. Floats only." => |a| mish(a);
     "logsigmoid(Tensor self) -> Tensor" [NN] grad "LogSigmoidBackward0"
-        "`log(sigmoid(x))` without overflow. Floats only." => |a| smooth(a, "log_sigmoid_cpu", log_sigmoid_of);
+        "`log(sigmoid(x))` without overflow. Floats only." => |a| logsigmoid(a);
     "softsign(Tensor self) -> Tensor" [NN] grad "DivBackward0"
         "`x / (1 + |x|)`." => |a| softsign(a);
     "tanhshrink(Tensor self) -> Tensor" [NN] grad "SubBackward0"

@@ -48,7 +48,7 @@ fn add(a: &Args<'_>) -> Result<Tensor> {
 }
 
 /// torch refuses differences of bools.
-fn check_difference(x: Operand<'_>, y: Operand<'_>) -> Result<()> {
+pub(crate) fn check_difference(x: Operand<'_>, y: Operand<'_>) -> Result<()> {
     let message = match (x.dtype(), y.dtype()) {
         (DType::Bool, DType::Bool) => {
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` \

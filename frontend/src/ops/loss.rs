@@ -2,6 +2,7 @@
 
 use super::activation::log_sigmoid_of;
 use super::axes::Axes;
+use super::layout::finish;
 use super::operands::{Operands, keep, keep_both, not_implemented};
 use super::reduce::mean_of;
 use crate::error::{Error, Result, runtime};
@@ -30,11 +31,11 @@ impl Reduction {
     }
 }
 
-/// Losses of the elements as torch returns them: in the operands' memory order, or as one number.
-fn reduced(loss: Recorded, reduction: Reduction, operands: &Operands<'_>) -> Result<Tensor> {
+/// Losses of the elements as torch returns them: in the memory order of these operands, or as one number.
+pub(crate) fn reduced(loss: Recorded, reduction: Reduction, operands: &[&Tensor]) -> Result<Tensor> {
     let axes: Axes = (0..loss.rank()).collect();
     match reduction {
-        Reduction::None => operands.finish(loss),
+        Reduction::None => finish(loss, operands),
         Reduction::Sum => Tensor::from_value(loss.sum(&axes)?),
         Reduction::Mean => Tensor::from_value(mean_of(&loss, &axes, false)?),
     }
@@ -53,7 +54,7 @@ fn of_difference(
     let wide = operands.dtype.accumulator();
     let [x, y] = [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?];
     let loss = f(&x.sub(&y)?)?.cast(operands.dtype)?;
-    let out = reduced(loss, reduction, &operands)?;
+    let out = reduced(loss, reduction, &[a.tensor(0), a.tensor(1)])?;
     keep_both(a)?;
     Ok(out)
 }
@@ -64,6 +65,7 @@ fn mse_loss(a: &Args<'_>) -> Result<Tensor> {
 
 fn l1_loss(a: &Args<'_>) -> Result<Tensor> {
     let reduction = Reduction::parse(a.string(2))?;
+    super::arithmetic::check_difference(a.operand(0), a.operand(1))?;
     let operands = Operands::read(&[a.operand(0), a.operand(1)], Ok)?;
     if reduction == Reduction::Mean && !operands.dtype.is_float() {
         return Err(Error::NotImplemented(format!(
@@ -75,7 +77,7 @@ fn l1_loss(a: &Args<'_>) -> Result<Tensor> {
     let loss = operands.values[0].sub(&operands.values[1])?.map1(Scalar::Abs)?;
     let loss =
         if reduction == Reduction::Sum { loss.cast(crate::promote::to_sum(loss.dtype()))? } else { loss };
-    reduced(loss, reduction, &operands)
+    reduced(loss, reduction, &[a.tensor(0), a.tensor(1)])
 }
 
 fn smooth_l1_loss(a: &Args<'_>) -> Result<Tensor> {
@@ -142,10 +144,7 @@ fn binary_cross_entropy_with_logits(a: &Args<'_>) -> Result<Tensor> {
         None => loss,
     };
     let loss = loss.cast(operands.dtype)?;
-    let out = match reduction {
-        Reduction::None => super::layout::finish(loss, &[target])?,
-        _ => reduced(loss, reduction, &operands)?,
-    };
+    let out = reduced(loss, reduction, &[target])?;
     keep(a, &[0, 1, 2, 3])?;
     Ok(out)
 }

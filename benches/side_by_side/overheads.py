@@ -18,7 +18,7 @@ import numpy as np
 
 from .case import Case
 from .groups import GROUPS
-from .measure import parts
+from .measure import first_line
 from .peers import Peer, Rustorch
 
 RECORDED = 1000
@@ -85,51 +85,46 @@ def per_call(call: Callable[[Any], Any], x: Any, chain: bool) -> float:
 
 def compiling(threads: int) -> list[Overhead]:
     """Compile time of each kernel of the quick cases, and of training steps: what the first calls take beyond the
-    later ones. For a process that has compiled nothing yet."""
+    later ones, in CPU time of the process. For a process that has compiled nothing yet."""
     peer = Rustorch(threads)
     found = []
-    for group in ("pointwise", "fused", "reductions", "normalise", "backward", "matmul", "indexing", "inference"):
-        for case in GROUPS[group]([ROWS]):
-            with contextlib.suppress(Exception):
-                found += kernels(peer, case)
-    for case in GROUPS["training"]([ROWS]):
-        with contextlib.suppress(Exception):
-            found.append(step(peer, case))
+    for group, cases in GROUPS.items():
+        kind, what = ("compile step", step) if group == "training" else ("compile kernel", kernels)
+        for case in cases([ROWS]):
+            name = f"{case.group}: {case.name}"
+            try:
+                value, note = what(peer, case)
+            except Exception as error:
+                value, note = float("inf"), first_line(error)
+            found.append(Overhead(kind, name, value, note))
     return found
 
 
-def kernels(peer: Rustorch, case: Case) -> list[Overhead]:
+def kernels(peer: Rustorch, case: Case) -> tuple[float, str]:
     run = peer.prepare(case, case.arrays(np.random.default_rng(0)))
     with contextlib.redirect_stdout(io.StringIO()):
-        began = time.perf_counter()
+        began = time.process_time()
         explained = peer.lib.explain(run)()
-        first = time.perf_counter() - began
-    [peer.array(part) for part in parts(explained.result)]
-    again = min(timed(run) for _ in range(5))
+        first = time.process_time() - began
+    again = min(spent(run) for _ in range(5))
     launches = max(len(explained.kernels), 1)
-    note = f"{launches} kernels, {explained.compile_seconds / launches * 1e3:.2f} ms each by explain"
-    return [Overhead("compile kernel", f"{case.group}: {case.name}", (first - again) / launches, note)]
+    return (first - again) / launches, f"{launches} kernels, {explained.compiles} compiled"
 
 
-def step(peer: Rustorch, case: Case) -> Overhead:
-    before = peer.lib.stats()
+def step(peer: Rustorch, case: Case) -> tuple[float, str]:
     run = peer.prepare(case, case.arrays(np.random.default_rng(0)))
     peer.lib.synchronize()
-    first = [timed(run) for _ in range(5)]
-    later = statistics.median(timed(run) for _ in range(50))
-    compiles = counter(peer.lib.stats(), "compiles") - counter(before, "compiles")
-    spent = sum(taken - later for taken in first)
-    return Overhead("compile step", case.name, spent, f"{compiles} programs with the initialisation")
+    before = peer.lib.stats()["compiles"]
+    first = [spent(run) for _ in range(5)]
+    compiles = peer.lib.stats()["compiles"] - before
+    later = statistics.median(spent(run) for _ in range(50))
+    return sum(first) - len(first) * later, f"{compiles} programs"
 
 
-def counter(stats: Any, name: str) -> int:
-    return stats[name] if isinstance(stats, dict) else getattr(stats, name)
-
-
-def timed(run: Callable[[], Any]) -> float:
-    began = time.perf_counter()
+def spent(run: Callable[[], Any]) -> float:
+    began = time.process_time()
     run()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def importing(names: list[str]) -> list[Overhead]:

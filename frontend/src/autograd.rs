@@ -298,6 +298,11 @@ impl Sweep {
             (Kind::Custom { name, results }, _, Some(callback)) => {
                 custom(name, results.len(), &callback, &inputs, grads)?
             }
+            // What was overwritten is a path without influence: its gradient is 0, not missing.
+            (Kind::End, ..) => {
+                let zero = |x: &Recorded| x.literal(0.0).broadcast_to(x.shape()).map(Some);
+                inputs.iter().map(zero).collect::<Result<_>>()?
+            }
             _ => return Ok(()),
         };
         for (input, grad) in inputs.iter().zip(found) {

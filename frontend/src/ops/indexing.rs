@@ -27,7 +27,7 @@ use crate::record::Recorded;
 use crate::registry::{IndexItem, Scalar};
 use crate::tensor::Tensor;
 use crate::view::ViewOp;
-use rustorch_ir::op::Span;
+use rustorch_ir::op::{Op, Span, Update};
 use rustorch_ir::{DType, Shape};
 use smallvec::SmallVec;
 
@@ -56,12 +56,21 @@ pub fn get(x: &Tensor, items: &[IndexItem]) -> Result<Tensor> {
 
 /// `x[items] = value`.
 pub fn set(x: &Tensor, items: &[IndexItem], value: &Tensor) -> Result<()> {
+    assign(x, items, value, copy_into)
+}
+
+fn assign(
+    x: &Tensor,
+    items: &[IndexItem],
+    value: &Tensor,
+    all: fn(&Tensor, &Tensor) -> Result<()>,
+) -> Result<()> {
     if let [IndexItem::Bool(false)] = items {
         return Ok(());
     }
     let (view, indices) = basic(x, items)?;
     if indices.is_empty() {
-        return copy_into(&view, value);
+        return all(&view, value);
     }
     let scope = Scope::enter("IndexPutBackward0");
     view.check_write(value.requires_grad())?;
@@ -74,7 +83,7 @@ pub fn set(x: &Tensor, items: &[IndexItem], value: &Tensor) -> Result<()> {
 /// `x[items] = number`, converted as torch does: floats are cut to integers, what does not fit is refused.
 pub fn set_number(x: &Tensor, items: &[IndexItem], number: Scalar) -> Result<()> {
     let literal = checked_literal(number, x.dtype())?;
-    set(x, items, &Tensor::from_value(Recorded::scalar(literal))?)
+    assign(x, items, &Tensor::from_value(Recorded::scalar(literal))?, fill)
 }
 
 fn save(scope: &Scope, indices: &[Option<Tensor>]) -> Result<()> {
@@ -106,7 +115,19 @@ fn copy_into(target: &Tensor, value: &Tensor) -> Result<()> {
         target.bump_version();
         return Ok(());
     }
-    target.write(value.read()?.cast(target.dtype())?)
+    let new = value.read()?.cast(target.dtype())?;
+    if !(new.tracks() && target.requires_grad()) {
+        return target.write(new);
+    }
+    // Not the new elements themselves: what is overwritten has a gradient too, 0.
+    let spans = whole(&target.sizes());
+    target.write(Recorded::apply(Op::Update(Update { spans }), &[&target.read()?, &new])?)
+}
+
+/// Writes a number, as a 0-d tensor, to all of `target`.
+fn fill(target: &Tensor, number: &Tensor) -> Result<()> {
+    let _scope = Scope::enter("FillBackward0");
+    target.fill(&number.read()?)
 }
 
 /// How many axes of the tensor an item stands for.

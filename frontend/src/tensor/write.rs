@@ -42,6 +42,17 @@ impl Tensor {
     /// has the tensor's shape and dtype.
     pub fn write(&self, value: Recorded) -> Result<()> {
         self.check_write(value.tracks())?;
+        self.put(value)
+    }
+
+    /// As [`Tensor::write`], for one value everywhere (a 0-d `value` of the tensor's dtype): then places that
+    /// several elements share are no obstacle.
+    pub fn fill(&self, value: &Recorded) -> Result<()> {
+        self.check_fill(value.tracks())?;
+        self.put(value.broadcast_to(&self.sizes())?)
+    }
+
+    fn put(&self, value: Recorded) -> Result<()> {
         {
             let body = self.body();
             if value.shape() != &body.geometry.sizes {
@@ -71,6 +82,19 @@ impl Tensor {
     /// Whether [`Tensor::write`] is allowed; `tracks` says whether an operand requires grad. Operations ask
     /// before they compute anything, as torch does.
     pub fn check_write(&self, tracks: bool) -> Result<()> {
+        self.check_fill(tracks)?;
+        let body = self.body();
+        if body.geometry.repeats() && body.geometry.numel() > 0 {
+            return runtime(
+                "unsupported operation: more than one element of the written-to tensor refers to a single memory \
+                 location. Please clone() the tensor before performing the operation.",
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether [`Tensor::fill`] is allowed.
+    pub fn check_fill(&self, tracks: bool) -> Result<()> {
         let mut body = self.body();
         if body.inference && !grad_mode::is_inference_mode() {
             return runtime(
@@ -90,12 +114,6 @@ impl Tensor {
             if body.requires_grad {
                 return runtime("a leaf Variable that requires grad is being used in an in-place operation.");
             }
-        }
-        if body.geometry.repeats() && body.geometry.numel() > 0 {
-            return runtime(
-                "unsupported operation: more than one element of the written-to tensor refers to a single memory \
-                 location. Please clone() the tensor before performing the operation.",
-            );
         }
         Ok(())
     }

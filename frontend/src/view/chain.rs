@@ -71,6 +71,49 @@ impl Step {
         }
     }
 
+    /// For a repetition and then `next`: the same as another step and then a repetition.
+    fn swapped(&self, next: &Step) -> Option<(Step, Step)> {
+        let Step::Expand { from, to } = self else { return None };
+        match next {
+            Step::Slice(spans) => {
+                let repeats = |i: usize| from[i] != to[i];
+                let own =
+                    |(i, s): (usize, &Span)| if repeats(i) { Span::all(s.size.min(1) as usize) } else { *s };
+                let inner: SmallVec<[Span; 4]> = spans.iter().enumerate().map(own).collect();
+                let cut = |spans: &[Span]| spans.iter().map(|s| s.size as usize).collect::<Shape>();
+                let (from, to) = (cut(&inner), cut(spans));
+                let first = Step::Slice(inner);
+                Some((first, Step::Expand { from, to }))
+            }
+            Step::Permute(axes) => {
+                let moved = |shape: &Shape| axes.iter().map(|&a| shape[a as usize]).collect::<Shape>();
+                Some((Step::Permute(axes.clone()), Step::Expand { from: moved(from), to: moved(to) }))
+            }
+            Step::Reshape { to: shape, .. } => {
+                // Axes of extent 1 that come and go.
+                let mut rest = to.iter().zip(from.iter()).filter(|(wide, _)| !wide.is_one());
+                let mut narrow = Shape::scalar();
+                for &extent in shape.iter() {
+                    narrow.push(if extent.is_one() {
+                        extent
+                    } else {
+                        let (wide, own) = rest.next()?;
+                        if *wide != extent {
+                            return None;
+                        }
+                        *own
+                    });
+                }
+                if rest.next().is_some() {
+                    return None;
+                }
+                let first = Step::Reshape { from: from.clone(), to: narrow.clone() };
+                Some((first, Step::Expand { from: narrow, to: shape.clone() }))
+            }
+            Step::Expand { .. } | Step::Pick { .. } => None,
+        }
+    }
+
     /// This step and then `next`, as one.
     fn then(&self, next: &Step) -> Option<Step> {
         match (self, next) {
@@ -184,6 +227,27 @@ fn nested(from: &Shape, at: &Geometry) -> Option<SmallVec<[Step; 2]>> {
     Some(chain.steps().iter().cloned().collect())
 }
 
+/// Appends a step. Repetitions come last where they can: what is cut away before is not repeated, and a write to
+/// one of several equal elements reaches the one that they are.
+fn push(all: &mut Vec<Step>, step: Step) {
+    let Some(last) = all.last() else {
+        if !step.is_identity() {
+            all.push(step);
+        }
+        return;
+    };
+    if let Some(merged) = last.then(&step) {
+        all.pop();
+        push(all, merged);
+    } else if let Some((first, repeated)) = last.swapped(&step) {
+        all.pop();
+        push(all, first);
+        push(all, repeated);
+    } else if !step.is_identity() {
+        all.push(step);
+    }
+}
+
 /// Steps one after the other; neighbours that are one step are merged.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Chain(Option<Arc<Vec<Step>>>);
@@ -200,16 +264,7 @@ impl Chain {
     pub fn extend(&mut self, steps: impl IntoIterator<Item = Step>) {
         let mut all = self.steps().to_vec();
         for step in steps {
-            let step = match all.last().and_then(|last| last.then(&step)) {
-                Some(merged) => {
-                    all.pop();
-                    merged
-                }
-                None => step,
-            };
-            if !step.is_identity() {
-                all.push(step);
-            }
+            push(&mut all, step);
         }
         self.0 = (!all.is_empty()).then(|| Arc::new(all));
     }

@@ -1,6 +1,7 @@
 //! Products of matrices and vectors added to a tensor.
 
 use super::arithmetic::check_alpha;
+use super::layout::finish;
 use super::matmul::{by, check_batches, contract, matmul_of, mismatch, refuse_bool, vectors};
 use super::operands::{Operands, keep};
 use crate::error::{Error, Result, runtime};
@@ -9,7 +10,7 @@ use crate::record::Recorded;
 use crate::registry::{Args, Scalar as Number};
 use crate::tensor::Tensor;
 use crate::view::{ViewOp, wrap_axis};
-use rustorch_ir::{DType, Shape};
+use rustorch_ir::{DType, Literal, Shape};
 
 /// The operands of `beta * self + alpha * product`.
 struct Sum<'a> {
@@ -35,6 +36,18 @@ fn scaled(x: Recorded, factor: Number) -> Result<Recorded> {
     x.mul(&factor.recorded(x.dtype()))
 }
 
+/// `beta * base + product`. Where `beta` is 0 not even NaN comes from `base`, but a gradient of zeros goes there.
+fn with_base(base: &Recorded, beta: Number, product: Recorded) -> Result<Recorded> {
+    if !beta.is_zero() {
+        return scaled(base.clone(), beta)?.add(&product);
+    }
+    if !base.tracks() {
+        return Ok(product);
+    }
+    let never = Recorded::constant(Literal::from_i64(DType::Bool, 0));
+    never.select(base, &base.literal(0.0))?.add(&product)
+}
+
 impl<'a> Sum<'a> {
     fn read(a: &'a Args<'_>) -> Result<Sum<'a>> {
         let (base, beta, alpha) = (a.tensor(0), a.scalar(3), a.scalar(4));
@@ -45,7 +58,7 @@ impl<'a> Sum<'a> {
         [self.base.dtype(), self.x.dtype(), self.y.dtype()]
     }
 
-    /// The sum, in f32 for halves: it is rounded once. `self` is not looked at where `beta` is 0.
+    /// The sum, in f32 for halves: it is rounded once.
     fn finish(
         &self,
         a: &Args<'_>,
@@ -56,11 +69,7 @@ impl<'a> Sum<'a> {
         let product = product(&self.x.cast(wide)?, &self.y.cast(wide)?)?;
         check_expands(self.base, product.shape())?;
         let product = scaled(product, self.alpha)?;
-        let value = if self.beta.is_zero() {
-            product
-        } else {
-            scaled(self.base.read()?.cast(wide)?, self.beta)?.add(&product)?
-        };
+        let value = with_base(&self.base.read()?.cast(wide)?, self.beta, product)?;
         let out = Tensor::from_value(value.cast(dtype)?)?;
         keep(a, &[1, 2])?;
         Ok(out)
@@ -189,8 +198,8 @@ fn addr(a: &Args<'_>) -> Result<Tensor> {
     let wide = operands.dtype.accumulator();
     let product = x.cast(wide)?.unsqueeze(1)?.mul(&y.cast(wide)?.unsqueeze(0)?)?;
     let product = scaled(product, alpha)?;
-    let value = if beta.is_zero() { product } else { scaled(base.cast(wide)?, beta)?.add(&product)? };
-    let out = Tensor::from_value(value.cast(operands.dtype)?)?;
+    let value = with_base(&base.cast(wide)?, beta, product)?;
+    let out = finish(value.cast(operands.dtype)?, &[a.tensor(0)])?;
     keep(a, &[1, 2])?;
     Ok(out)
 }

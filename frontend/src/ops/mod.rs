@@ -9,6 +9,7 @@ mod comparison;
 pub mod concat;
 mod creation;
 mod cross_entropy;
+mod divergence;
 mod dropout;
 mod einsum;
 mod extrema;
@@ -43,6 +44,7 @@ const TABLES: &[&[Entry]] = &[
     concat::ENTRIES,
     creation::ENTRIES,
     cross_entropy::ENTRIES,
+    divergence::ENTRIES,
     dropout::ENTRIES,
     einsum::ENTRIES,
     extrema::ENTRIES,

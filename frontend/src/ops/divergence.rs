@@ -6,8 +6,8 @@ use crate::error::{Error, Result, runtime};
 use crate::record::Recorded;
 use crate::registry::{Args, Operand};
 use crate::tensor::Tensor;
-use rustorch_ir::op::Scalar;
 use rustorch_ir::Literal;
+use rustorch_ir::op::Scalar;
 
 /// Below this product of a probability and its complement torch's gradient stops growing.
 const STEEPEST: f64 = 1e-12;

@@ -109,24 +109,28 @@ macro_rules! by_integer {
     };
 }
 
+fn range<T: Copy + Into<i64>>(x: &Strided<'_>) -> (i64, i64) {
+    x.fold((i64::MAX, i64::MIN), |(low, high), v: T| {
+        let v = v.into();
+        (v.min(low), v.max(high))
+    })
+}
+
+fn list<T: Copy + Into<i64>>(x: &Strided<'_>) -> Vec<i64> {
+    x.fold(Vec::with_capacity(x.numel()), |mut all, v: T| {
+        all.push(v.into());
+        all
+    })
+}
+
 /// The least and the greatest of some integers; `None` if there are none.
 pub fn extremes(x: &Strided<'_>) -> Option<(i64, i64)> {
-    if x.numel() == 0 {
-        return None;
-    }
-    by_integer!(x.dtype, T => {
-        let (low, high) = x.fold::<T, _>((T::MAX, T::MIN), |(low, high), v| (low.min(v), high.max(v)));
-        (low as i64, high as i64)
-    })
+    if x.numel() == 0 { None } else { by_integer!(x.dtype, T => range::<T>(x)) }
 }
 
 /// The integers, in row-major order.
 pub fn values(x: &Strided<'_>) -> Option<Vec<i64>> {
-    let empty = Vec::with_capacity(x.numel());
-    by_integer!(x.dtype, T => x.fold::<T, _>(empty, |mut all, v| {
-        all.push(v as i64);
-        all
-    }))
+    by_integer!(x.dtype, T => list::<T>(x))
 }
 
 /// The positions, as i64, of the bytes of a buffer that are not 0.

@@ -165,14 +165,15 @@ pub fn parallel_for_workers(
     body: impl Fn(usize, usize, usize) + Sync,
 ) -> Result<(), Interrupted> {
     let threads = threads.clamp(1, MAX_THREADS);
+    if total == 0 {
+        return Ok(());
+    }
     let grain = grain.max(1);
     let pieces = total.div_ceil(grain);
     let interrupt = INTERRUPT.get();
     let alone = threads == 1 || pieces <= 1 || INSIDE.get();
     if alone && interrupt.is_null() {
-        if total > 0 {
-            body(0, 0, total);
-        }
+        body(0, 0, total);
         return Ok(());
     }
     let chunk = grain * pieces.div_ceil(threads * CHUNKS_PER_THREAD);

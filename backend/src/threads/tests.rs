@@ -195,3 +195,10 @@ fn a_forked_child_has_a_team_of_its_own() {
         assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 7);
     }
 }
+
+#[test]
+fn an_empty_loop_under_an_interrupt_runs_nothing() {
+    let interrupt = Interrupt::new();
+    let done = run(&interrupt, || parallel_for(0, 4, |_, _| panic!("there is nothing to run")));
+    assert!(done.is_ok());
+}

@@ -278,7 +278,9 @@ impl Recorded {
     pub fn scalar(value: Literal) -> Recorded {
         let input = Input { slot: 0, dtype: value.dtype, shape: Shape::scalar(), source: Source::Scalar };
         let types = SmallVec::from_buf([Type::new(value.dtype, Shape::scalar())]);
-        Recorded::leaf(RecordedNode::new(Op::Input(input), types, value.bits, Edges::new()))
+        // A small signed integer is computed with in 32 bits: its slot holds the value, not the stored byte.
+        let bits = if value.dtype.is_integer() { value.as_i64() as u64 } else { value.bits };
+        Recorded::leaf(RecordedNode::new(Op::Input(input), types, bits, Edges::new()))
     }
 
     /// A realised value in row-major order.

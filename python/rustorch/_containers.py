@@ -56,7 +56,7 @@ class NamedResult(tuple[Any, ...]):
 def return_type(name: str, fields: tuple[str, ...]) -> type[NamedResult]:
     """The class of the results of the operation ``name``."""
     members: dict[str, Any] = {field: property(operator.itemgetter(i)) for i, field in enumerate(fields)}
-    members |= {"__slots__": (), "_fields": fields, "__module__": "rustorch.return_types"}
+    members |= {"__slots__": (), "_fields": fields, "__match_args__": fields, "__module__": "rustorch.return_types"}
     return type(name, (NamedResult,), members)
 
 

@@ -194,15 +194,16 @@ fn together(x: &Tensor, items: &[IndexItem], rest: usize) -> Result<(Tensor, Ind
         match item {
             IndexItem::Ellipsis => axis += rest,
             IndexItem::Int(i) => {
-                spans[axis_in(axis, &sizes)?] =
-                    Span { start: bounded(*i, axis, sizes[axis].get())?, step: 1, size: 1 };
+                axis_in(axis, &sizes)?;
+                spans[axis] = Span { start: bounded(*i, axis, sizes[axis].get())?, step: 1, size: 1 };
                 dropped.push(axis);
                 name = Some(SELECT);
                 axis += 1;
             }
             IndexItem::Slice { start, stop, step } => {
                 let step = check_step(*step)?;
-                spans[axis_in(axis, &sizes)?] = slice_span(sizes[axis].get(), *start, *stop, step);
+                axis_in(axis, &sizes)?;
+                spans[axis] = slice_span(sizes[axis].get(), *start, *stop, step);
                 name = Some(SLICE);
                 axis += 1;
             }
@@ -232,10 +233,10 @@ fn is_select(sizes: &Shape, spans: &[Span], axis: usize) -> bool {
     sizes.iter().zip(spans).enumerate().all(whole)
 }
 
-/// The axis, unless a second ellipsis has moved behind the last one.
-fn axis_in(axis: usize, sizes: &Shape) -> Result<usize> {
+/// Whether there is such an axis: a second ellipsis moves behind the last one.
+fn axis_in(axis: usize, sizes: &Shape) -> Result<()> {
     if axis < sizes.rank() {
-        return Ok(axis);
+        return Ok(());
     }
     Err(Error::Index(format!("index 0 is out of bounds for dimension {axis} with size 0")))
 }
@@ -252,7 +253,8 @@ fn bounded(index: i64, axis: usize, extent: usize) -> Result<i64> {
 /// The element of an axis of `x`, which is `original` in messages.
 fn at(x: &Tensor, axis: usize, original: usize, index: i64) -> Result<Tensor> {
     let sizes = x.sizes();
-    let index = bounded(index, original, sizes[axis_in(axis, &sizes)?].get())? as usize;
+    axis_in(axis, &sizes)?;
+    let index = bounded(index, original, sizes[axis].get())? as usize;
     let _scope = Scope::enter(SELECT);
     x.view(ViewOp::Select { axis, index })
 }
@@ -284,7 +286,8 @@ fn one_by_one(x: &Tensor, items: &[IndexItem], rest: usize) -> Result<(Tensor, I
                 let step = check_step(*step)?;
                 let sizes = view.sizes();
                 let mut spans = whole(&sizes);
-                spans[axis_in(axis, &sizes)?] = slice_span(sizes[axis].get(), *start, *stop, step);
+                axis_in(axis, &sizes)?;
+                spans[axis] = slice_span(sizes[axis].get(), *start, *stop, step);
                 let _scope = Scope::enter(SLICE);
                 view = view.view(ViewOp::Slice(spans))?;
                 axis += 1;

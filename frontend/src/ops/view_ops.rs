@@ -123,9 +123,12 @@ pub fn unflatten(x: &Tensor, dim: i64, sizes: &[i64]) -> Result<Tensor> {
     view(x, &signed(&outer.chain(inner.iter()).chain(&shape[axis + 1..]).copied().collect()))
 }
 
-/// One axis: the tensor itself, a view or a copy.
+/// One axis: a view if the elements lie in row-major order, else a copy.
 pub fn ravel(x: &Tensor) -> Result<Tensor> {
-    reshape(x, &[-1])
+    if !x.is_contiguous() {
+        return Tensor::from_value(x.read()?.flatten()?);
+    }
+    view(x, &[-1])
 }
 
 pub fn permute(x: &Tensor, axes: &[i64]) -> Result<Tensor> {

@@ -269,7 +269,9 @@ impl Pull for Plain<'_> {
             }
             Source::Scalar => {
                 self.scalars.push(input.slot);
-                self.b.scalar(register_of(input.dtype))
+                let raw = self.b.scalar(register_of(input.dtype));
+                // The slot holds the stored form: the sign of a small integer is not spread over it.
+                if input.dtype.is_integer() { op::settle(&mut self.b, raw, input.dtype) } else { raw }
             }
         };
         self.computed(raw, input.dtype)

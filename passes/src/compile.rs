@@ -74,7 +74,9 @@ pub fn compile(request: &Request, target: &Target) -> Result<Compiled, CompileEr
         bases.iter().zip(&named).map(|(&b, &v)| (b, graph.ty(v).clone())).collect();
     for (i, &v) in keep.iter().enumerate() {
         let base = buffer_of(&graph, v);
-        if matches!(stored.get(&base), Some(Stored::Whole | Stored::Combined { .. })) {
+        // A buffer that was handed over holds its taker's value in the end.
+        let lasts = !fusion.shared.contains_key(&base);
+        if lasts && matches!(stored.get(&base), Some(Stored::Whole | Stored::Combined { .. })) {
             kept.push(i);
             outputs.push((base, graph.ty(v).clone()));
         }

@@ -9,6 +9,7 @@
 
 pub mod compile;
 pub mod fuse;
+pub mod grad;
 pub mod lower;
 pub mod memory;
 pub mod product;

@@ -363,7 +363,12 @@ impl Pull for Lowering<'_> {
                 }
                 let raw = self.b.scalar(register_of(input.dtype));
                 self.scalar_slots.push(input.slot);
-                let v = self.widen(raw, input.dtype);
+                // The slot holds the stored form: the sign of a small integer is not spread over it.
+                let v = if input.dtype.is_integer() {
+                    op::settle(&mut self.b, raw, input.dtype)
+                } else {
+                    self.widen(raw, input.dtype)
+                };
                 self.scalar_vals.insert(input.slot, v);
                 v
             }

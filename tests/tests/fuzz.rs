@@ -5,6 +5,7 @@ use rustorch_ir::op::{Op, Scalar};
 use rustorch_tests::fuzz::Case;
 use rustorch_tests::fuzz::check::{Seen, check};
 use rustorch_tests::fuzz::generate::{Options, case};
+use rustorch_tests::fuzz::gradient::check_gradient;
 use rustorch_tests::fuzz::shrink::shrink;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -95,5 +96,36 @@ fn graphs_mean_the_same_by_every_road() {
     assert!(total.plans * 2 > cases && total.failed * 4 < cases, "{total:?}");
     if time >= Duration::from_secs(20) {
         assert_eq!(scalars.len(), Scalar::ALL.len(), "some functions were not used");
+    }
+}
+
+#[test]
+fn gradients_are_slopes() {
+    let start = Instant::now();
+    let time = Duration::from_secs(setting("RUSTORCH_FUZZ_SECONDS", 20) / 4);
+    let (mut seed, mut compared) = (setting("RUSTORCH_FUZZ_SEED", 1), 0);
+    let mut covered = BTreeSet::new();
+    while start.elapsed() < time || compared < 100 {
+        seed += 1;
+        let options = Options { nodes: 3 + seed % 8, smooth: true };
+        let Some(case) = case(seed, None, options) else { continue };
+        match check_gradient(&case, seed) {
+            Ok(true) => {
+                compared += 1;
+                covered.extend(case.graph.live().iter().map(|&id| case.graph.node(id).op.primitive()));
+            }
+            Ok(false) => {}
+            Err(why) => {
+                let small = shrink(&case, &|c| check_gradient(c, seed).is_err(), 2000);
+                let now = check_gradient(&small, seed).err().unwrap_or_default();
+                panic!("seed {seed}: {why}\nshrunk: {now}\n{small}");
+            }
+        }
+    }
+    println!("{compared} gradients up to seed {seed}: {covered:?}");
+    for name in Op::PRIMITIVES {
+        // These have no gradient, or hold it back.
+        let none = ["Iota", "ArgReduce", "Detach"].contains(name);
+        assert!(none || compared < 500 || covered.contains(name), "{name} was not differentiated");
     }
 }

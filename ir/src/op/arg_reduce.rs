@@ -13,6 +13,10 @@ pub struct ArgReduce {
     pub axis: u8,
 }
 
+/// Fewer rows than this do not occupy the threads, if there are this many elements in all.
+const FEW_ROWS: usize = 16;
+const LONG: usize = 1 << 15;
+
 impl ArgReduce {
     fn combine(&self) -> Combine {
         if self.largest { Combine::Max } else { Combine::Min }
@@ -85,6 +89,35 @@ impl Primitive for ArgReduce {
 
     fn cost(&self) -> Cost {
         Cost::Loop
+    }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        let ty = g.ty(x[0]).clone();
+        let extent = ty.shape[self.axis as usize].get();
+        if ty.shape.numel() / extent >= FEW_ROWS || ty.shape.numel() < LONG {
+            return None;
+        }
+        // As two reductions, which can be spread over threads by their chunks.
+        let axes = [self.axis];
+        let b: &mut dyn Build = g;
+        let reduce = |b: &mut dyn Build, combine, v| {
+            b.one(Op::Reduce(Reduce { combine, axes: Axes::from_slice(&axes) }), &[v])
+        };
+        let best = reduce(b, self.combine(), x[0]);
+        let best = b.expand_axes(best, &axes, &ty.shape);
+        let mut hit = b.map(Scalar::Eq, &[x[0], best]);
+        if ty.dtype.is_float() {
+            let nan = b.map(Scalar::Ne, &[x[0], x[0]]);
+            hit = b.map(Scalar::Or, &[hit, nan]);
+        }
+        let iota = b.one(Op::Iota(Iota { extent: extent.into() }), &[]);
+        let line: Shape =
+            (0..ty.shape.rank()).map(|a| if a == self.axis as usize { extent } else { 1 }).collect();
+        let place = b.reshape(iota, &line);
+        let place = b.expand(place, &ty.shape);
+        let last = b.fill_like(place, extent as f64 - 1.0);
+        let place = b.select(hit, place, last);
+        Some(("search of few long rows", reduce(b, Combine::Min, place)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Conversion between dtypes.
 
+use super::simplify::{contains, fold, made_by};
 use super::*;
 use crate::dtype::{Category, DType};
 use crate::loops::{BinOp, CastOp, CmpOp, Elem, register_of};
@@ -38,6 +39,20 @@ impl Primitive for Cast {
         let from = p.type_of(node.inputs[0]).dtype;
         let x = p.pull(node.inputs[0], index);
         convert(p.loops(), x, from, self.dtype)
+    }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        if g.ty(x[0]).dtype == self.dtype {
+            return Some(("cast to the same dtype", x[0]));
+        }
+        if let (Op::Cast(middle), from) = made_by(g, x[0])
+            && contains(middle.dtype, g.ty(from[0]).dtype)
+        {
+            let from = from[0];
+            let b: &mut dyn Build = g;
+            return Some(("cast of an exact cast", b.cast(from, self.dtype)));
+        }
+        Some(("cast of a constant", fold(g, &Op::Cast(self.clone()), x)?))
     }
 }
 

@@ -77,6 +77,22 @@ impl Primitive for Concat {
         at[axis] = p.loops().affine(&[(index[axis], 1)], before as i64);
         Write { index: at, value, combine: None }
     }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        let axis = self.axis as usize;
+        let some: SmallVec<[Value; 3]> =
+            x.iter().copied().filter(|&v| g.ty(v).shape[axis].get() > 0).collect();
+        match some.as_slice() {
+            _ if x.len() == 1 => Some(("concatenation of one", x[0])),
+            [] => None,
+            [one] => Some(("concatenation of one", *one)),
+            _ if some.len() < x.len() => {
+                let b: &mut dyn Build = g;
+                Some(("concatenation with nothing", b.one(Op::Concat(self.clone()), &some)))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Concat {

@@ -1,5 +1,6 @@
 //! Axes of extent 1 repeated.
 
+use super::simplify::made_by;
 use super::*;
 
 /// Each axis of the operand has the extent of `shape` or 1.
@@ -55,6 +56,16 @@ impl Primitive for Expand {
     fn restride(&self, x: &Shape, strides: &Strides, y: &Shape) -> Option<(Strides, i64)> {
         let strides = (0..y.rank()).map(|i| if x[i] == y[i] { strides[i] } else { 0 }).collect();
         Some((strides, 0))
+    }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        if g.ty(x[0]).shape == self.shape {
+            return Some(("expansion to the same shape", x[0]));
+        }
+        let (Op::Expand(_), inner) = made_by(g, x[0]) else { return None };
+        let inner = inner[0];
+        let b: &mut dyn Build = g;
+        Some(("expansion of an expansion", b.expand(inner, &self.shape)))
     }
 }
 

@@ -68,6 +68,10 @@ impl Primitive for Scalar {
     fn cost(&self) -> Cost {
         Scalar::cost(*self)
     }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        scalar_rules::simplify(*self, g, x)
+    }
 }
 
 impl fmt::Display for Scalar {

@@ -23,6 +23,8 @@ mod reshape;
 mod scalar;
 mod scalar_emit;
 pub mod scalar_math;
+mod scalar_rules;
+mod simplify;
 mod slice;
 mod update;
 
@@ -42,12 +44,13 @@ pub use reduce::{Reduce, depth_of, neutral, on_masks};
 pub use reshape::Reshape;
 pub use scalar::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE, Scalar, Signature};
 
+pub use simplify::{Simplified, splat};
 pub use slice::{Slice, Span};
 pub use update::Update;
 
 use crate::build::{Build, Grads};
 use crate::error::OpError;
-use crate::graph::{Node, Type, Value};
+use crate::graph::{Graph, Node, Type, Value};
 use crate::loops::build::LoopBuilder;
 use crate::loops::{Combine, Val};
 use crate::parse::{Cursor, Parse};
@@ -170,6 +173,13 @@ pub trait Primitive {
         Cost::Cheap
     }
 
+    /// A simpler value for this op over `x`, which are values of `g`, and the name of the rule that says
+    /// so. Rules go one way, and never to more work.
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        let _ = (g, x);
+        None
+    }
+
     /// For an op that is one loop with one accumulator: the combination and the reduced extents, as
     /// [`Pull::reduce`] will be asked for them.
     fn reduction(&self, x: &[&Type]) -> Option<(Combine, SmallVec<[usize; 4]>)> {
@@ -235,6 +245,9 @@ macro_rules! primitives {
             }
             pub fn cost(&self) -> Cost {
                 match self { $(Op::$name(op) => op.cost(),)* }
+            }
+            pub fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+                match self { $(Op::$name(op) => op.simplify(g, x),)* }
             }
             pub fn reduction(&self, x: &[&Type]) -> Option<(Combine, SmallVec<[usize; 4]>)> {
                 match self { $(Op::$name(op) => op.reduction(x),)* }

@@ -1,5 +1,6 @@
 //! Axes in another order.
 
+use super::simplify::made_by;
 use super::*;
 
 /// Axis `i` of the result is axis `axes[i]` of the operand.
@@ -49,6 +50,17 @@ impl Primitive for Permute {
 
     fn restride(&self, _: &Shape, strides: &Strides, _: &Shape) -> Option<(Strides, i64)> {
         Some((self.axes.iter().map(|&a| strides[a as usize]).collect(), 0))
+    }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        if self.axes.is_sorted() {
+            return Some(("permutation that moves nothing", x[0]));
+        }
+        let (Op::Permute(inner), from) = made_by(g, x[0]) else { return None };
+        let axes: SmallVec<[usize; 4]> = self.axes.iter().map(|&a| inner.axes[a as usize] as usize).collect();
+        let from = from[0];
+        let b: &mut dyn Build = g;
+        Some(("permutation of a permutation", b.permute(from, &axes)))
     }
 }
 

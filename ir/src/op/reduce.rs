@@ -1,6 +1,7 @@
 //! Elements combined along axes.
 
 use super::cast::{computed_in, settle};
+use super::simplify::made_by;
 use super::*;
 use crate::dtype::DType;
 use crate::loops::Elem;
@@ -147,6 +148,58 @@ impl Primitive for Reduce {
 
     fn reduction(&self, x: &[&Type]) -> Option<(Combine, SmallVec<[usize; 4]>)> {
         Some((self.combine, self.axes.iter().map(|&a| x[0].shape[a as usize].get()).collect()))
+    }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        let ty = g.ty(x[0]).clone();
+        let float_sum = ty.dtype.is_float() && self.combine == Combine::Add;
+        let rounds = ty.dtype.is_float() && matches!(self.combine, Combine::Add | Combine::Mul);
+        // 0.0 + -0.0 is 0.0: a float sum of one element is not the element.
+        if !float_sum && self.axes.iter().all(|&a| ty.shape[a as usize].is_one()) {
+            let kept = other_axes(ty.shape.rank(), &self.axes);
+            let shape = kept.iter().map(|&a| ty.shape[a as usize]).collect();
+            let b: &mut dyn Build = g;
+            return Some(("reduction of single elements", b.reshape(x[0], &shape)));
+        }
+        match made_by(g, x[0]) {
+            (Op::Reduce(inner), from) if inner.combine == self.combine && !rounds => {
+                let from = from[0];
+                let kept = other_axes(g.ty(from).shape.rank(), &inner.axes);
+                let mut axes: Axes = self.axes.iter().map(|&a| kept[a as usize]).collect();
+                axes.extend_from_slice(&inner.axes);
+                axes.sort_unstable();
+                let b: &mut dyn Build = g;
+                let joined = b.one(Op::Reduce(Reduce { combine: self.combine, axes }), &[from]);
+                Some(("reduction of a reduction", joined))
+            }
+            (Op::Expand(_), from) if !rounds && self.combine != Combine::Mul => {
+                let from = from[0];
+                let source = g.ty(from).shape.clone();
+                let mut shape = ty.shape.clone();
+                let mut times = 1usize;
+                for &a in &self.axes {
+                    let a = a as usize;
+                    if source[a].is_one() && ty.shape[a].get() > 1 {
+                        times *= ty.shape[a].get();
+                        shape[a] = 1.into();
+                    }
+                }
+                if times == 1 {
+                    return None;
+                }
+                let b: &mut dyn Build = g;
+                let once = b.expand(from, &shape);
+                let once = b.one(Op::Reduce(self.clone()), &[once]);
+                if self.combine != Combine::Add || ty.dtype == DType::Bool {
+                    return Some(("reduction over equal elements", once));
+                }
+                let times = crate::dtype::Literal::from_i64(ty.dtype, times as i64);
+                let (times, shape) = (b.literal(times), b.shape(once));
+                let times = b.broadcast_scalar(times, &shape);
+                Some(("sum of equal integers", b.mul(once, times)))
+            }
+            _ => None,
+        }
     }
 }
 

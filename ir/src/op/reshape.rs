@@ -1,5 +1,6 @@
 //! The same elements, in row-major order, under another shape.
 
+use super::simplify::made_by;
 use super::*;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -70,6 +71,20 @@ impl Primitive for Reshape {
             }
         }
         Some((out, 0))
+    }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        if g.ty(x[0]).shape == self.shape {
+            return Some(("reshape to the same shape", x[0]));
+        }
+        match made_by(g, x[0]) {
+            (Op::Reshape(_), inner) => {
+                let inner = inner[0];
+                let b: &mut dyn Build = g;
+                Some(("reshape of a reshape", b.reshape(inner, &self.shape)))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every `step`-th element of a stretch of each axis.
 
+use super::simplify::made_by;
 use super::*;
 
 /// Along one axis: `size` elements from `start` on, `step` apart; `step` is not 0 and may be negative.
@@ -14,6 +15,12 @@ impl Span {
     /// All of an axis.
     pub fn all(extent: usize) -> Span {
         Span { start: 0, step: 1, size: extent as u64 }
+    }
+
+    /// This span of what `outer` reads.
+    fn within(&self, outer: &Span) -> Span {
+        let start = if self.size == 0 { 0 } else { outer.start + outer.step * self.start };
+        Span { start, step: outer.step * self.step, size: self.size }
     }
 
     /// Whether the elements lie within an axis of `extent`.
@@ -94,6 +101,25 @@ impl Primitive for Slice {
         let empty = y.numel() == 0;
         let offset = if empty { 0 } else { self.spans.iter().zip(strides).map(|(s, k)| s.start * k).sum() };
         Some((self.spans.iter().zip(strides).map(|(s, k)| s.step * k).collect(), offset))
+    }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        if self.spans.iter().zip(g.ty(x[0]).shape.iter()).all(|(s, d)| *s == Span::all(d.get())) {
+            return Some(("slice of everything", x[0]));
+        }
+        match made_by(g, x[0]) {
+            (Op::Slice(inner), from) => {
+                let spans = inner.spans.iter().zip(&self.spans).map(|(a, b)| b.within(a)).collect();
+                let from = from[0];
+                let b: &mut dyn Build = g;
+                Some(("slice of a slice", b.one(Op::Slice(Slice { spans }), &[from])))
+            }
+            (Op::Pad(pad), from) if pad.spans == self.spans => Some(("slice of what was padded", from[0])),
+            (Op::Update(update), from) if update.spans == self.spans => {
+                Some(("slice of what was replaced", from[1]))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -66,6 +66,14 @@ impl Primitive for Update {
         };
         Write { index, value, combine: None }
     }
+
+    fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
+        if g.ty(x[1]).shape.numel() == 0 {
+            return Some(("update of nothing", x[0]));
+        }
+        let whole = self.spans.iter().zip(g.ty(x[0]).shape.iter()).all(|(s, d)| *s == Span::all(d.get()));
+        whole.then_some(("update of everything", x[1]))
+    }
 }
 
 impl fmt::Display for Update {

@@ -67,11 +67,17 @@ pub fn elements(rng: &mut Rng, dtype: DType, n: usize, content: Content) -> Tens
 }
 
 /// Strides for a shape, and memory that they stay within: mostly contiguous, else permuted, with gaps,
-/// repeated or backwards.
-pub fn layout(rng: &mut Rng, dtype: DType, shape: &Shape, content: Content) -> (Strides, Memory) {
+/// repeated or backwards, unless it is to be `plain`.
+pub fn layout(
+    rng: &mut Rng,
+    dtype: DType,
+    shape: &Shape,
+    content: Content,
+    plain: bool,
+) -> (Strides, Memory) {
     let mut order: Vec<usize> = (0..shape.rank()).collect();
     let mut strides = shape.contiguous_strides();
-    let odd = rng.chance(30);
+    let odd = !plain && rng.chance(30);
     if odd {
         for i in (1..order.len()).rev() {
             order.swap(i, rng.below(i as u64 + 1) as usize);

@@ -132,7 +132,8 @@ impl Generator {
                 return self.add(Op::Input(Input { slot, dtype, shape, source }), &[]).expect("small");
             }
         }
-        let (strides, memory) = choose::layout(&mut self.rng, ty.dtype, &ty.shape, content);
+        let (strides, memory) =
+            choose::layout(&mut self.rng, ty.dtype, &ty.shape, content, self.options.smooth);
         self.slots.push(memory);
         let input = Input {
             slot: self.slots.len() as u32 - 1,
@@ -140,8 +141,6 @@ impl Generator {
             shape: ty.shape.clone(),
             source: Source::Buffer(strides),
         };
-        let types: &[&Type] = &[];
-        debug_assert!(Op::Input(input.clone()).infer(types).is_ok());
         let node = self.graph.add(Op::Input(input), &[]).expect("an input");
         Value { node, port: 0 }
     }
@@ -341,7 +340,7 @@ impl Generator {
 
     fn map(&mut self, x: Value, ty: &Type) -> Option<Value> {
         use Scalar::*;
-        let smooth = [Add, Sub, Mul, Tanh, Sin, Cos, Sigmoid, Atan, Erf, Asinh, Neg, Hypot, Exp, Select];
+        let smooth = [Add, Sub, Mul, Tanh, Sin, Cos, Sigmoid, Atan, Erf, Asinh, Neg, Exp, Select];
         let all = if self.options.smooth { &smooth[..] } else { Scalar::ALL };
         let op = *self.rng.pick(all);
         let mut operands = vec![x; op.arity()];
@@ -494,7 +493,8 @@ impl Generator {
     }
 
     fn scatter(&mut self, x: Value, ty: &Type) -> Option<Value> {
-        let combine = self.rng.chance(50).then_some(Combine::Add);
+        // Where several updates meet, replacing has no gradient for those that lose.
+        let combine = (self.options.smooth || self.rng.chance(50)).then_some(Combine::Add);
         if self.rng.chance(50) || ty.shape.rank() == 0 {
             // As updates: each of their axes is the data's, the index's, or both's.
             let extent = 1 + self.rng.below(6) as usize;

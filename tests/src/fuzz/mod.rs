@@ -7,6 +7,7 @@ pub mod bounds;
 pub mod check;
 pub mod choose;
 pub mod generate;
+pub mod gradient;
 pub mod shrink;
 
 use rustorch_ir::eval::{Slot, Tensor};
@@ -46,6 +47,9 @@ impl fmt::Display for Case {
             let more = if m.tensor.len() > 40 { ", .." } else { "" };
             writeln!(f, "slot {i} from element {}: {}{more}", m.origin, some.join(", "))?;
         }
-        writeln!(f, "scalars {:x?}, grain {}", self.scalars, self.grain)
+        let order = self.graph.order();
+        let keep: Vec<Option<usize>> =
+            self.keep.iter().map(|v| order.iter().position(|&id| id == v.node)).collect();
+        writeln!(f, "scalars {:x?}, grain {}, keep {keep:?}", self.scalars, self.grain)
     }
 }

@@ -71,7 +71,8 @@ unsafe impl Sync for Frame<'_> {}
 
 impl Executable {
     pub fn new(plan: Plan) -> Result<Executable, BackendError> {
-        let kernels = plan.kernels.iter().map(|k| cache::kernel(k, compile)).collect::<Result<Vec<_>, _>>()?;
+        let kernels =
+            plan.kernels.iter().map(|k| cache::kernel(k, compile)).collect::<Result<Vec<_>, _>>()?;
         let scratch = plan.kernels.iter().map(|k| k.scratch_layout().0).max().unwrap_or(FAILURE_RECORD_BYTES);
         Ok(Executable { plan, kernels, scratch: scratch.next_multiple_of(64) })
     }
@@ -101,7 +102,12 @@ impl Executable {
                     let Bound { buffer, offset } = &inputs[slot as usize];
                     let (first, last) = (*offset as i64 + begin, *offset as i64 + end);
                     if begin != end && (first < 0 || last > buffer.len() as i64) {
-                        return Err(RunError::InputTooSmall { slot, begin: first, end: last, len: buffer.len() });
+                        return Err(RunError::InputTooSmall {
+                            slot,
+                            begin: first,
+                            end: last,
+                            len: buffer.len(),
+                        });
                     }
                     buffer.ptr().wrapping_add(*offset)
                 }
@@ -114,13 +120,8 @@ impl Executable {
                 }
             });
         }
-        let frame = Frame {
-            exe: self,
-            pointers,
-            scalars,
-            failure: AtomicI32::new(0),
-            detail: AtomicI64::new(0),
-        };
+        let frame =
+            Frame { exe: self, pointers, scalars, failure: AtomicI32::new(0), detail: AtomicI64::new(0) };
         for step in &self.plan.steps {
             // SAFETY: inputs were checked to hold what is read; the other buffers are as large as declared.
             unsafe { frame.step(step)? };
@@ -186,8 +187,7 @@ impl Frame<'_> {
             [one] => {
                 // SAFETY: ranges of one kernel's parallel space write disjoint memory.
                 let body = |begin, end| unsafe { one.range(self, begin, end) };
-                threads::parallel_for(one.total, one.task.grain, body)
-                    .map_err(|_| RunError::Interrupted)?;
+                threads::parallel_for(one.total, one.task.grain, body).map_err(|_| RunError::Interrupted)?;
             }
             many => {
                 // Pieces of all tasks, numbered through, so that small tasks share the threads.
@@ -231,7 +231,10 @@ impl Frame<'_> {
         let size = size_of::<T>();
         for (number, (lhs, rhs)) in inner.outer.iter().enumerate() {
             let operand = |m: &Matrix, batch: i64, more: i64| Operand {
-                ptr: self.pointers[m.buf.0 as usize].wrapping_offset((m.offset + more) as isize * size as isize).cast::<T>().cast_const(),
+                ptr: self.pointers[m.buf.0 as usize]
+                    .wrapping_offset((m.offset + more) as isize * size as isize)
+                    .cast::<T>()
+                    .cast_const(),
                 row: m.row_stride as isize,
                 col: m.col_stride as isize,
                 batch: batch as isize,
@@ -254,7 +257,8 @@ impl Frame<'_> {
                     unsafe { e.range(self, first_row + begin, first_row + end) };
                 }
             };
-            let done: Option<crate::host::gemm::Epilogue<'_>> = if epilogue.is_some() { Some(&tail) } else { None };
+            let done: Option<crate::host::gemm::Epilogue<'_>> =
+                if epilogue.is_some() { Some(&tail) } else { None };
             // SAFETY: the plan's matrices lie in their buffers, and the result overlaps neither operand.
             unsafe { gemm(&gemm_of, done)? };
         }
@@ -321,8 +325,9 @@ impl Prepared<'_> {
         let entry = frame.exe.kernels[self.task.kernel].entry();
         let run = |scratch: *mut u8| {
             // SAFETY: the plan was made for these kernels; pointers and scratch are as large as they demand.
-            let status =
-                unsafe { entry(self.bufs.as_ptr(), self.scalars.as_ptr(), begin as i64, end as i64, scratch) };
+            let status = unsafe {
+                entry(self.bufs.as_ptr(), self.scalars.as_ptr(), begin as i64, end as i64, scratch)
+            };
             if status != 0 && frame.failure.swap(status, Relaxed) == 0 {
                 // SAFETY: a failed kernel leaves its detail at the start of its scratch memory.
                 frame.detail.store(unsafe { scratch.cast::<i64>().read() }, Relaxed);

@@ -463,7 +463,7 @@ impl LoopBuilder {
             }
         }
         merged.retain(|t| t.1 != 0);
-        self.rejoin(&mut merged);
+        total = total.wrapping_add(self.rejoin(&mut merged));
         if merged.is_empty() {
             return self.index(total);
         }
@@ -476,12 +476,13 @@ impl LoopBuilder {
         v
     }
 
-    /// Replaces `(a / n) * (c * n) + (a % n) * c` by `a * c`.
-    fn rejoin(&self, terms: &mut SmallVec<[(Val, i64); 4]>) {
+    /// Replaces `(a / n) * (c * n) + (a % n) * c` by `a * c`; gives what that adds to the offset.
+    fn rejoin(&self, terms: &mut SmallVec<[(Val, i64); 4]>) -> i64 {
         let divided = |v: Val, want: BinOp| match self.inst(v) {
             Inst::Bin(op, a, n) if *op == want => self.known(*n).map(|n| (*a, n as i64)),
             _ => None,
         };
+        let mut added = 0i64;
         let mut at = 0;
         while at < terms.len() {
             let (r, c) = terms[at];
@@ -493,19 +494,15 @@ impl LoopBuilder {
             let (i, j) = (partner.min(at - 1), partner.max(at - 1));
             terms.remove(j);
             terms.remove(i);
-            let (whole, _) = self.terms(a);
-            if whole.len() != 1 || whole[0] != (a, 1) {
-                // A sum was divided: its terms take its place.
-                let (inner, offset) = self.terms(a);
-                debug_assert_eq!(offset, 0, "sums are divided without their offset");
-                for (v, k) in inner {
-                    merge_term(terms, v, k * c);
-                }
-            } else {
-                merge_term(terms, a, c);
+            // If a sum was divided, its terms take its place.
+            let (inner, offset) = self.terms(a);
+            added = added.wrapping_add(offset.wrapping_mul(c));
+            for (v, k) in inner {
+                merge_term(terms, v, k * c);
             }
             at = 0;
         }
+        added
     }
 
     fn range_of_sum(&self, terms: &[(Val, i64)], offset: i64) -> Option<(i64, i64)> {

@@ -62,7 +62,8 @@ impl Expand<'_> {
                     }
                     self.block(&f.body);
                     let nexts: SmallVec<[Val; 4]> = f.carried.iter().map(|c| self.name(c.next)).collect();
-                    let combine: SmallVec<[Option<Combine>; 4]> = f.carried.iter().map(|c| c.combine).collect();
+                    let combine: SmallVec<[Option<Combine>; 4]> =
+                        f.carried.iter().map(|c| c.combine).collect();
                     let results = self.b.close_loop(open, &nexts, &combine);
                     for (c, &r) in f.carried.iter().zip(&results) {
                         self.names[c.result.0 as usize] = Some(r);
@@ -100,7 +101,8 @@ impl Expand<'_> {
                 return scalar_math::expand(&mut self.b, name, &args).expect("a function of the table");
             }
             Inst::Affine { terms, offset } => {
-                let terms: SmallVec<[(Val, i64); 4]> = terms.iter().map(|&(t, c)| (self.name(t), c)).collect();
+                let terms: SmallVec<[(Val, i64); 4]> =
+                    terms.iter().map(|&(t, c)| (self.name(t), c)).collect();
                 return self.b.affine(&terms, offset);
             }
             Inst::Load { buf, mem, addr } => {

@@ -437,7 +437,11 @@ impl<'k> Machine<'k, '_> {
             Inst::Math(name, args) => {
                 for k in 0..n {
                     let lane: SmallVec<[u64; 2]> = args.iter().map(|&a| self.regs[self.at(a) + k]).collect();
-                    let result = (self.strip)(name, &lane, ty.elem).ok_or(Fault::Routine(name, args.len(), ty.elem))?;
+                    let result = (self.strip)(name, &lane, ty.elem).ok_or(Fault::Routine(
+                        name,
+                        args.len(),
+                        ty.elem,
+                    ))?;
                     self.regs[d + k] = result;
                 }
             }

@@ -273,7 +273,9 @@ impl Display for InstText<'_> {
             Inst::ReduceLanes(combine, a) => write!(f, "reduce {combine} {a}"),
             Inst::Math(name, args) => {
                 write!(f, "math {}", Name(name))?;
-                args.iter().enumerate().try_for_each(|(i, a)| write!(f, "{}{a}", if i == 0 { " " } else { ", " }))
+                args.iter()
+                    .enumerate()
+                    .try_for_each(|(i, a)| write!(f, "{}{a}", if i == 0 { " " } else { ", " }))
             }
             Inst::Table(name, index) => write!(f, "table {}[{index}]", Name(name)),
         }

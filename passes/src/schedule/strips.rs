@@ -184,12 +184,7 @@ impl Strips<'_> {
             }
             // Two equal functions in one loop are one already.
             a.scratch = self.scratch(self.k.ty(value).elem, total);
-            kept.push(Kept {
-                value,
-                var: f.var,
-                bounds: (f.begin, f.end, f.step),
-                scratch: a.scratch,
-            });
+            kept.push(Kept { value, var: f.var, bounds: (f.begin, f.end, f.step), scratch: a.scratch });
         }
         let count = self.index(total as i64);
         self.stages(f, lanes, applied, (f.begin, f.end, f.begin), count, out);

@@ -185,7 +185,7 @@ fn contract(x: &[(Bound, Found)], k: f64, dtype: DType) -> Bound {
     if exact && (k <= 1.0 || integers && total < 0.5 / acc) {
         return Bound { error: 0.0, zero_sign: true };
     }
-    if total >= limit(dtype) || (!exact && !(fa.finite && fb.finite)) {
+    if total >= limit(dtype) || !(exact || fa.finite && fb.finite) {
         return UNKNOWN;
     }
     let carried = k * (fa.largest * b.error + fb.largest * a.error + a.error * b.error);

@@ -56,7 +56,7 @@ fn everything_reads_back() {
 fn every_scalar_function_reads_back() {
     let mut g = Graph::new();
     let mut inputs = Vec::new();
-    for (slot, dtype) in [DType::F64, DType::I32, DType::Bool].into_iter().enumerate() {
+    for (slot, dtype) in [DType::F64, DType::I64, DType::Bool].into_iter().enumerate() {
         let text = format!("%0 = input<{slot}, {dtype}, [3], strides=[1]> : {dtype}[3]\nreturn");
         let one = parse_graph(&text).unwrap();
         let node = g.add(one.node(one.order()[0]).op.clone(), &[]).unwrap();

@@ -112,7 +112,9 @@ def spawn(options: argparse.Namespace, worker: str, threads: int) -> dict[str, A
             *("--sizes", ",".join(map(str, options.sizes)), "--rounds", str(options.rounds)),
             *("--turn", str(options.turn), "--idle", str(options.idle)),
         ]
-        subprocess.run(command, check=True, env={**os.environ, **environment(threads)})
+        # A cache of its own: what a run that was stopped left behind would break this one.
+        caches = {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "inductor")}
+        subprocess.run(command, check=True, env={**os.environ, **environment(threads), **caches})
         return json.loads(out.read_text())
 
 

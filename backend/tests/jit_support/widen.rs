@@ -34,6 +34,7 @@ pub fn widen(kernel: &Kernel, lanes: u16) -> Kernel {
             Inst::Bin(_, a, b) | Inst::Cmp(_, a, b) => [a, b].into_iter().for_each(&mut of),
             Inst::Un(_, a) | Inst::Cast(_, a) | Inst::Table(_, a) => of(a),
             Inst::Select(a, b, c) | Inst::Fma(a, b, c) => [a, b, c].into_iter().for_each(&mut of),
+            Inst::Math(_, args) => args.iter_mut().for_each(&mut of),
             Inst::Load { .. } => {}
             _ => panic!("not element-wise: {inst:?}"),
         }

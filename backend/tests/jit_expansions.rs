@@ -8,7 +8,9 @@ use rustorch_ir::dtype::DType;
 use rustorch_ir::loops::Val;
 use rustorch_ir::loops::build::LoopBuilder;
 use rustorch_ir::loops::expand::expand;
-use rustorch_ir::op::scalar_math::{asinh, erf, erfc, exp, exp2, expm1, log, log1p, log2, sigmoid, sinh, tanh};
+use rustorch_ir::op::scalar_math::{
+    asinh, erf, erfc, exp, exp2, expm1, log, log1p, log2, sigmoid, sinh, tanh,
+};
 
 const N: usize = 256;
 

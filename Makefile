@@ -25,7 +25,7 @@ test: lint $(VENV)/.test build
 
 bench: $(VENV)/.bench build
 	cargo bench --package rustorch-benches
-	for script in $(wildcard benches/*.py); do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benches/side_by_side.py --quick
 
 lint: $(VENV)/.lint
 	cargo fmt --all --check

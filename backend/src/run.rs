@@ -9,7 +9,7 @@ use crate::threads;
 use crate::{BackendError, cache};
 use rustorch_ir::DType;
 use rustorch_ir::loops::{FAILURE_RECORD_BYTES, Role};
-use rustorch_ir::plan::{BufId, Matrix, Place, Plan, Product, Step, Task};
+use rustorch_ir::plan::{Matrix, Place, Plan, Product, Step, Task};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -354,10 +354,4 @@ fn with_scratch(bytes: usize, f: impl FnOnce(*mut u8)) -> Option<()> {
         }
         s.as_ref().map(|s| f(s.ptr()))
     })
-}
-
-/// Names a buffer in messages.
-pub fn describe(plan: &Plan, buf: BufId) -> String {
-    let decl = &plan.buffers[buf.0 as usize];
-    format!("{}{} ({})", decl.ty.dtype, decl.ty.shape, decl.reason)
 }

@@ -32,7 +32,7 @@ lint: $(VENV)/.lint
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --quiet --check
-	$(BIN)/mypy --no-incremental python/rustorch/_core.pyi
+	$(BIN)/mypy --no-incremental python/rustorch
 
 $(VENV)/bin/uv:
 	$(PYTHON) -m venv $(VENV)

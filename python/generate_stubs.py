@@ -41,6 +41,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, TypeAlias, overload
 
 import numpy as np
+
 from rustorch._containers import Size
 
 # Dtypes and methods are called like the types.
@@ -141,6 +142,21 @@ def is_floating_point(input: Tensor) -> bool: ...
 def is_complex(input: Tensor) -> bool: ...
 def numel(input: Tensor) -> int: ...
 def is_same_size(input: Tensor, other: Tensor) -> bool: ...
+def _set_grad_enabled(enabled: bool) -> None: ...
+def _set_inference_mode(enabled: bool) -> None: ...
+def _flush(tensors: Sequence[Tensor]) -> None: ...
+def _run_backward(
+    tensors: Sequence[Tensor],
+    grads: Sequence[Tensor | None],
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[Tensor] | None,
+    accumulate: bool,
+    allow_unused: bool,
+) -> list[Tensor | None]: ...
+def _attach_backward(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], callback: Callable[..., Any] | None, name: str
+) -> list[Tensor]: ...
 """
 
 PROPERTIES = {

@@ -201,7 +201,7 @@ class _Call:
             aliases: list[Any] = []
             tensors = []
             for (tensor, k), version in zip(kept, versions, strict=True):
-                if tensor is not None and tensor._version != version:
+                if tensor is not None and version is not None and tensor._version != version:
                     _raise_overwritten(tensor, version)
                 if k is not None and _core.is_grad_enabled():
                     aliases = aliases or _core._attach_backward(raw, inputs, callback(), name)

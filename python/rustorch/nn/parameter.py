@@ -15,7 +15,7 @@ def _is_plain(data: Any) -> bool:
     return type(data) is Tensor or type(data) is Parameter
 
 
-class _ParameterMeta(type(Tensor)):
+class _ParameterMeta(type(Tensor)):  # type: ignore[misc]  # the class of an extension's class is known only when running
     def __instancecheck__(cls, instance: Any) -> bool:
         if super().__instancecheck__(instance):
             return True
@@ -63,7 +63,7 @@ def _rebuild_parameter(data: Any, requires_grad: bool, hooks: Any, state: dict[s
     return param
 
 
-class _BufferMeta(type(Tensor)):
+class _BufferMeta(type(Tensor)):  # type: ignore[misc]  # as above
     def __instancecheck__(cls, instance: Any) -> bool:
         if super().__instancecheck__(instance):
             return True

@@ -221,8 +221,11 @@ class ModuleDict(Module):
                 f"ModuleDict.update should be called with an iterable of key/value pairs, but got "
                 f"{type(modules).__name__}"
             )
-        mapping = isinstance(modules, (Mapping, ModuleDict))
-        for key, module in modules.items() if mapping else pairs_of("ModuleDict", modules):
+        if isinstance(modules, (Mapping, ModuleDict)):
+            pairs: Any = modules.items()
+        else:
+            pairs = pairs_of("ModuleDict", modules)
+        for key, module in pairs:
             self[key] = module
 
 

@@ -233,7 +233,7 @@ class Module(Calling, StateDict, Conversion):
                     "(torch.nn.Buffer, torch.Tensor or None expected)"
                 )
             if isinstance(value, Buffer):
-                persistent = value.persistent
+                persistent: bool = getattr(value, "persistent")  # noqa: B009  # Buffer answers for plain tensors too
             else:
                 persistent = name not in self._non_persistent_buffers_set
             self.register_buffer(name, value, persistent)

@@ -59,7 +59,7 @@ def _notice_steps(optimizer: Any) -> None:
 
     @functools.wraps(step)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        self = owner()
+        self: Any = owner()
         self._opt_called = True
         return step(self, *args, **kwargs)
 

@@ -61,20 +61,22 @@ impl Program for Compiled {
 
 impl From<CompileError> for Error {
     fn from(e: CompileError) -> Error {
-        Error::Runtime(e.to_string())
+        Error::Compile(e.to_string())
     }
 }
 
 impl From<BackendError> for Error {
     fn from(e: BackendError) -> Error {
-        Error::Runtime(e.to_string())
+        Error::Compile(e.to_string())
     }
 }
 
 impl From<RunError> for Error {
     fn from(e: RunError) -> Error {
         match e {
-            RunError::Check { code: DIVISION_BY_ZERO, .. } => Error::Runtime("ZeroDivisionError".into()),
+            RunError::Check { code: DIVISION_BY_ZERO, .. } => {
+                Error::DivisionByZero("ZeroDivisionError".into())
+            }
             RunError::Check { code: INDEX_OUT_OF_RANGE, detail } => {
                 Error::Index(format!("index {detail} is out of bounds"))
             }

@@ -185,6 +185,7 @@ impl Tensor {
         let history = root.grad_node().map(|(grad, port)| (grad.clone(), port));
         let storage = Storage::new(root.detach(), history);
         crate::realize::register(&storage);
+        crate::realize::written(&storage)?;
         let mut body = Body::of_storage(storage, geometry, dtype, chain);
         body.cache = Some((body.storage.stamp(), value));
         Ok(Tensor::new(body))

@@ -76,7 +76,7 @@ impl Tensor {
         self.with_body(|body| {
             body.replace(&value, grad_mode::is_grad_enabled())?;
             body.version.bump(&body.storage);
-            Ok(())
+            crate::realize::written(&body.storage)
         })
     }
 

@@ -197,10 +197,10 @@ pub(crate) fn recorded(value: &Recorded) -> Result<()> {
     realize(&values)
 }
 
-/// Called with each storage that is new or was written: in eager mode nothing of it is left to wait, views on the way
-/// to what was recorded included.
-pub(crate) fn written(storage: &Storage) -> Result<()> {
-    if is_eager() { realize(&[storage.value()]) } else { Ok(()) }
+/// Called with what operations make on the way (values of storages, views that are read): in eager mode nothing is
+/// left to wait.
+pub(crate) fn eagerly(value: &Recorded) -> Result<()> {
+    if is_eager() { realize(std::slice::from_ref(value)) } else { Ok(()) }
 }
 
 /// Operations between two flushes at least: what other threads hold pending must not make each one flush.

@@ -78,7 +78,7 @@ impl Tensor {
             body.version.bump(&body.storage);
             Ok(())
         })?;
-        crate::realize::written(&self.storage())
+        crate::realize::eagerly(&self.storage().value())
     }
 
     /// Whether [`Tensor::write`] is allowed; `tracks` says whether an operand requires grad. Operations ask

@@ -131,6 +131,12 @@ impl<'a, 'py> Call<'a, 'py> {
                 given = [].iter().enumerate();
                 continue;
             }
+            if param.rest {
+                let left = &self.positional()[self.positional - given.len()..];
+                values.push(rest(param, left)?);
+                given = [].iter().enumerate();
+                continue;
+            }
             let next = if param.keyword_only { None } else { given.next() };
             let object = match next {
                 Some((_, object)) => Some(object),
@@ -260,7 +266,10 @@ fn convert<'a>(param: &Param, object: &'a Bound<'_, PyAny>, numbers: bool) -> Re
             None if numbers => number::plain(object)?.map(|number| Arg::Number(number, OnceCell::new())),
             None => None,
         },
-        Ty::Tensors => tensors(object)?.map(Arg::Tensors),
+        Ty::Tensors => match sequence(object) {
+            Some(items) => Some(Arg::Tensors(tensors(&items)?)),
+            None => None,
+        },
         Ty::OptTensors => opt_tensors(object)?.map(Arg::OptTensors),
         Ty::Bool => number::truth(object)?.map(Arg::Bool),
         Ty::Int => number::int(object)?.map(Arg::Int),
@@ -270,6 +279,10 @@ fn convert<'a>(param: &Param, object: &'a Bound<'_, PyAny>, numbers: bool) -> Re
                 Some(n) => number::int(object)?.map(|i| Arg::Ints(SmallVec::from_elem(i, n as usize))),
                 None => None,
             },
+        },
+        Ty::IntLists => match sequence(object) {
+            Some(items) => Some(Arg::IntLists(int_lists(&items)?)),
+            None => None,
         },
         Ty::Float => number::float(object)?.map(Arg::Float),
         Ty::Floats => match sequence(object) {
@@ -311,19 +324,38 @@ pub fn ints(items: &[Bound<'_, PyAny>]) -> Result<SmallVec<[i64; 4]>, Fail> {
     items.iter().map(|item| number::int(item)?.ok_or(Fail::Mismatch)).collect()
 }
 
-fn tensors(object: &Bound<'_, PyAny>) -> Result<Option<Vec<Tensor>>, Fail> {
-    let Some(items) = sequence(object) else { return Ok(None) };
+fn int_lists(items: &[Bound<'_, PyAny>]) -> Result<Vec<SmallVec<[i64; 4]>>, Fail> {
+    items
+        .iter()
+        .map(|item| match sequence(item) {
+            Some(list) => ints(&list),
+            None => ints(std::slice::from_ref(item)),
+        })
+        .collect()
+}
+
+/// The value of a parameter that takes all positional arguments that are left.
+fn rest<'a>(param: &Param, left: &'a [Bound<'_, PyAny>]) -> Result<Arg<'a>, Fail> {
+    match (param.ty, left) {
+        (Ty::Tensors, [only]) if sequence(only).is_some() => convert(param, only, false),
+        (Ty::Tensors, _) => tensors(left).map(Arg::Tensors),
+        (Ty::IntLists, _) => int_lists(left).map(Arg::IntLists),
+        _ => Err(Fail::Mismatch),
+    }
+}
+
+fn tensors(items: &[Bound<'_, PyAny>]) -> Result<Vec<Tensor>, Fail> {
     let mut out = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
         let Some(tensor) = number::tensor(item) else {
-            let py = object.py();
+            let py = item.py();
             let got = item.get_type().name()?;
             let message = format!("expected Tensor as element {i} in argument 0, but got {got}");
             return Err(Fail::Error(crate::error::type_error(py, message)));
         };
         out.push(tensor.clone());
     }
-    Ok(Some(out))
+    Ok(out)
 }
 
 fn opt_tensors(object: &Bound<'_, PyAny>) -> Result<Option<Vec<Option<Tensor>>>, Fail> {

@@ -20,7 +20,10 @@ class Op:
     exact: bit for bit, signed zeros included. pointwise: each value has its own tolerance (else the largest of the
     result sets it). tol: a factor on the tolerance. special: samples to fill with NaN, infinities and extremes.
     promote, scalars: cross of dtypes, Python numbers as operands. views: writes must reach the operands that torch's
-    reach. without: aspects that torch itself does not offer.
+    reach. without: aspects that torch itself does not offer. terms, slopes: the size of terms that cancel within torch's formula
+    for the result, and for its derivatives: a few units in their last place are no error. flushes: torch's float32 routine gives 0 for results near the
+    denormals, where the denormal is as good. nan_signs: special values hold NaN in bfloat16 too, whose sign bit torch's
+    vector conversion sets and its scalar one clears.
     """
 
     name: str
@@ -42,6 +45,10 @@ class Op:
     scalars: bool = False
     views: bool = False
     strides: bool = True
+    terms: float = 0.0
+    slopes: float = 0.0
+    flushes: bool = False
+    nan_signs: bool = True
     without: tuple[str, ...] = ()
 
 
@@ -85,18 +92,21 @@ class Case:
     seed: int = 0
     order: int = 0
     alias: bool = False
+    uniform: bool = False
 
     def arguments(self, position, spec):
         """dtype, owning array and view suffix of the tensor at a position of the call."""
         dtype = spec.dtype or self.dtypes[position % len(self.dtypes)]
         rng = np.random.default_rng([self.seed, position])
         values = draw(spec, dtype, rng, self.fill if not spec.plain else "plain")
+        if dtype == "bfloat16" and not self.op.nan_signs:
+            values = np.nan_to_num(values, nan=1.0, posinf=np.inf, neginf=-np.inf)
         if spec.plain:
             return dtype, values, ""
         # Later operands get another layout than the first, so that mixed layouts occur.
         chosen = LAYOUTS[(LAYOUTS.index(self.layout) + 2 * position) % len(LAYOUTS)] if position else self.layout
-        if self.layout == "contiguous":
-            chosen = "contiguous"
+        if self.layout == "contiguous" or self.uniform:
+            chosen = self.layout
         return (dtype, *place(values, chosen))
 
     def expression(self):

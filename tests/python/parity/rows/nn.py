@@ -24,10 +24,10 @@ def activation(name, *more, path=None, **options):
 ACTIVATIONS = (
     activation("relu", S(A, inplace=True), exact=True),
     activation("relu", path="relu", exact=True),
-    activation("gelu", S(A, approximate="tanh"), S(A, approximate="none"), S(A, approximate="no"), tol=8),
-    activation("sigmoid"),
+    activation("gelu", S(A, approximate="tanh"), S(A, approximate="none"), S(A, approximate="no"), tol=8, terms=0.5),
+    activation("sigmoid", flushes=True),
     activation("tanh"),
-    activation("silu", S(A, inplace=True), tol=2),
+    activation("silu", S(A, inplace=True), tol=2, flushes=True),
     activation("leaky_relu", S(A, 0.2), S(A, negative_slope=0.5, inplace=True), S(A, -0.5)),
     activation("softplus", S(A, beta=2), S(A, beta=2, threshold=1), S(A, 0.5, 3), tol=4),
     activation("elu", S(A, 0.5), tol=2),
@@ -35,10 +35,10 @@ ACTIVATIONS = (
     activation("hardtanh", S(A, -0.5, 0.5), exact=True),
     activation("hardsigmoid", tol=2, without=("gradgrad",)),
     activation("hardswish", tol=2),
-    activation("mish", tol=4),
+    activation("mish", tol=4, flushes=True),
     activation("logsigmoid", tol=4),
     activation("softsign"),
-    activation("tanhshrink", tol=40, special=[]),
+    activation("tanhshrink", terms=1, slopes=1, special=[]),
 )
 
 SOFTMAX = [
@@ -62,11 +62,11 @@ EXTREME_ROWS = (S(t(9, 45), 1), S(lit([[-INF, -INF], [-INF, 0.0], [INF, 1.0], [1
 
 NORMALISED = (
     *(
-        op(name, samples, grad=True, gradgrad=True, tol=4, special=EXTREME_ROWS)
+        op(name, samples, grad=True, gradgrad=True, tol=4, slopes=1, special=EXTREME_ROWS)
         for name in ("softmax", "log_softmax")
         for samples in (SOFTMAX,)
     ),
-    *(op(F + name, SOFTMAX_F, grad=True, tol=4) for name in ("softmax", "log_softmax", "softmin")),
+    *(op(F + name, SOFTMAX_F, grad=True, tol=4, slopes=1) for name in ("softmax", "log_softmax", "softmin")),
     op(
         F + "layer_norm",
         [
@@ -120,6 +120,7 @@ LOSSES = (
         grad=True,
         gradgrad=True,
         tol=8,
+        slopes=1,
     ),
     op(
         F + "nll_loss",

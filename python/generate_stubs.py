@@ -299,7 +299,9 @@ def parameters(schema: str, flags: int, method: bool) -> str:
         if name.startswith("*"):
             keyword_only = True
             listed = annotation(kind, False)
-            parts.append(f"{name}: {re.fullmatch(r'Sequence.(.*).', listed)[1]}" + (f" | {listed}" if kind == "Tensor[]" else ""))
+            parts.append(
+                f"{name}: {re.fullmatch(r'Sequence.(.*).', listed)[1]}" + (f" | {listed}" if kind == "Tensor[]" else "")
+            )
             continue
         numbers = bool(flags & (NUMBERS if place else NUMBERS_FIRST))
         parts.append(f"{name}: {annotation(kind, numbers)}" + (f" = {default(value)}" if value else ""))

@@ -248,6 +248,12 @@ impl Recorded {
         self.with_grad(GradNode::ends(tracked), 0)
     }
 
+    /// The same value, which is also a function of `operands` whose derivative is 0.
+    pub(crate) fn and_flat_in(&self, operands: &[&Recorded]) -> Result<Recorded> {
+        let always = Recorded::constant(Literal::from_i64(DType::Bool, 1)).flat_in(operands);
+        if always.tracks() { always.select(self, &self.literal(0.0)) } else { Ok(self.clone()) }
+    }
+
     pub(crate) fn edge(&self) -> Edge {
         Edge { node: self.node.clone(), port: self.port }
     }

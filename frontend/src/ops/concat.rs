@@ -55,7 +55,7 @@ pub fn cat(list: &[Tensor], dim: i64) -> Result<Tensor> {
     // What is left out has a gradient too, without elements.
     let value = |t: &Tensor| {
         let value = t.read()?.cast(dtype)?;
-        if skipped(t) { value.reshape(&none) } else { Ok(value) }
+        if skipped(t) { Ok(value.reshape(&none)?.flat_in(&[&value])) } else { Ok(value) }
     };
     let values: Vec<Recorded> = list.iter().map(value).collect::<Result<_>>()?;
     Tensor::from_value(joined(&values, axis)?)

@@ -66,8 +66,11 @@ fn bounded_by_tensors(x: &Recorded, low: Option<&Recorded>, high: Option<&Record
     }
     let pinned = x.eq(low)?.map2(Scalar::And, &x.eq(high)?)?;
     let odd = is_nan(&value)?.map2(Scalar::Or, &pinned)?;
-    let whole = x.add(&value.detach().sub(&x.detach())?)?;
-    odd.select(&whole, &value)
+    let in_full = |r: &Recorded| r.add(&value.detach().sub(&r.detach())?);
+    let value = odd.select(&in_full(x)?, &value)?;
+    // Where the bounds meet above the operand, the lower one has all of the gradient.
+    let closed = low.eq(high)?.map2(Scalar::And, &x.lt(low)?)?;
+    closed.select(&in_full(low)?, &value)
 }
 
 /// torch's error for a bound of whole numbers that no element can keep.

@@ -142,8 +142,12 @@ fn logit(a: &Args<'_>) -> Result<Tensor> {
         let Some(eps) = eps else { return x.map1(Scalar::Logit) };
         let low = Number::Float(eps).recorded(x.dtype());
         let high = x.literal(1.0).sub(&low)?;
-        let raised = x.lt(&low)?.flat_in(&[&x]).select(&low, &x)?;
-        high.lt(&raised)?.flat_in(&[&x]).select(&high, &raised)?.map1(Scalar::Logit)
+        let still = x.detach();
+        let raised = x.lt(&low)?.select(&low, &still)?;
+        let clamped = high.lt(&raised)?.select(&high, &raised)?;
+        // Only between the bounds there is a gradient, not for NaN either.
+        let inside = low.le(&x)?.map2(Scalar::And, &x.le(&high)?)?.flat_in(&[&x]);
+        inside.select(&x, &clamped)?.map1(Scalar::Logit)
     })
 }
 

@@ -20,10 +20,7 @@ fn special_power(x: &Recorded, exponent: f64) -> Option<Result<Recorded>> {
             Recorded::full(Literal::from_f64(x.dtype(), 1.0), x.shape()).map(|one| one.flat_in(&[x]))
         }
         // torch's gradient reads the operand, and is constant in it.
-        1.0 if x.tracks() => {
-            Recorded::constant(Literal::from_i64(DType::Bool, 1)).flat_in(&[x]).select(x, &x.literal(0.0))
-        }
-        1.0 => Ok(x.clone()),
+        1.0 => x.and_flat_in(&[x]),
         2.0 => x.mul(x),
         3.0 => x.mul(x).and_then(|square| square.mul(x)),
         0.5 if float => x.map1(Scalar::Sqrt),

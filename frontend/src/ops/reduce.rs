@@ -107,8 +107,7 @@ fn logsumexp(a: &Args<'_>) -> Result<Tensor> {
     let axes = reduced(x.rank(), Some(dims))?;
     let value = if x.numel() == 0 {
         let nothing = reduce(&x, Combine::Add, &axes, true)?;
-        let flat = nothing.eq(&nothing)?.flat_in(&[&x]);
-        flat.select(&nothing, &nothing.literal(0.0))?.add_literal(f64::NEG_INFINITY)?
+        nothing.and_flat_in(&[&x])?.add_literal(f64::NEG_INFINITY)?
     } else {
         let most = offset(&x, &axes)?;
         let sum = reduce(&x.sub(&most)?.map1(Scalar::Exp)?, Combine::Add, &axes, true)?;

@@ -201,9 +201,8 @@ scalars! {
     Hypot(2) "hypot" Float Cheap
         emit |b, _, x| b.math("hypot", &[x[0], x[1]]),
         grad |b, x, y, g| {
-            let (p, q) = (b.div(x[0], y), b.div(x[1], y));
-            let (p, q) = (b.mul(g, p), b.mul(g, q));
-            vec![Some(p), Some(q)]
+            let (p, q) = (b.mul(g, x[0]), b.mul(g, x[1]));
+            vec![Some(b.div(p, y)), Some(b.div(q, y))]
         };
     /// `log(exp(x) + exp(y))`, by the larger and the distance.
     LogAddExp(2) "log_add_exp" Float Dear
@@ -222,9 +221,8 @@ scalars! {
             let (none, endless) = (b.map(Scalar::Eq, &[x[0], zero]), b.map(Scalar::Le, &[x[1], zero]));
             let still = b.map(Scalar::And, &[none, endless]);
             let log = b.select(still, zero, log);
-            let (p, ratio) = (b.mul(g, log), b.div(x[0], x[1]));
-            let q = b.mul(g, ratio);
-            vec![Some(p), Some(q)]
+            let (p, q) = (b.mul(g, log), b.mul(g, x[0]));
+            vec![Some(p), Some(b.div(q, x[1]))]
         };
     /// The larger; NaN if either is.
     Max(2) "max" Number Cheap
@@ -491,6 +489,14 @@ scalars! {
             let zero = b.fill_like(g, 0.0);
             let (p, q) = (b.select(x[0], g, zero), b.select(x[0], zero, g));
             vec![None, Some(p), Some(q)]
+        };
+    /// `x + w (y - x)` of x, y and w, from the nearer end; torch's kernels contract it.
+    Lerp(3) "lerp" Float Cheap
+        emit |b, _, x| lerp(b, x[0], x[1], x[2]),
+        grad |b, x, _, g| {
+            let one = b.fill_like(x[2], 1.0);
+            let (rest, way) = (b.sub(one, x[2]), b.sub(x[1], x[0]));
+            vec![Some(b.mul(g, rest)), Some(b.mul(g, x[2])), Some(b.mul(g, way))]
         };
     /// 32 random bits (non-negative, as i64): Philox 4x32-10 of a counter and a key.
     RandomBits(2) "random_bits" Long Dear

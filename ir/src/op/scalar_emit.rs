@@ -234,6 +234,19 @@ pub(super) fn xlogy(b: &mut LoopBuilder, x: Val, y: Val) -> Val {
     b.select(still, zero, product)
 }
 
+pub(super) fn lerp(b: &mut LoopBuilder, x: Val, y: Val, w: Val) -> Val {
+    let elem = b.ty(x).elem;
+    let (half, one) = (b.float(elem, 0.5), b.float(elem, 1.0));
+    let way = b.bin(BinOp::Sub, y, x);
+    let from_start = b.fma(w, way, x);
+    let rest = b.bin(BinOp::Sub, one, w);
+    let back = b.un(UnOp::Neg, way);
+    let from_end = b.fma(back, rest, y);
+    let size = b.un(UnOp::Abs, w);
+    let near = b.cmp(CmpOp::Lt, size, half);
+    b.select(near, from_start, from_end)
+}
+
 pub(super) fn sinc(b: &mut LoopBuilder, x: Val) -> Val {
     let elem = b.ty(x).elem;
     let (zero, one, pi) = (b.float(elem, 0.0), b.float(elem, 1.0), b.float(elem, std::f64::consts::PI));

@@ -2,7 +2,7 @@
 
 use super::log::log;
 use super::power::pow;
-use super::trig::sin_cos_reduced;
+use super::trig::{sin, sin_cos_reduced};
 use super::{Core, by_width, one_plus, poly_by_width, xor_sign};
 use std::f64::consts::PI;
 
@@ -112,6 +112,7 @@ pub fn lgamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let spread = c.select(below_one, one, a);
     let reflected = c.fmul(sine, spread);
     let reflected = log(c, reflected);
+    let minus_infinity = c.float(x, f64::NEG_INFINITY);
     let of_one_plus = c.select(below_one, base, y);
     let log_pi = c.float(x, LOG_PI);
     let negative = c.fsub(log_pi, reflected);
@@ -119,6 +120,9 @@ pub fn lgamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let infinity = c.float(x, f64::INFINITY);
     let infinite = c.feq(a, infinity);
     let is_negative = c.flt(x, zero);
+    let at_pole = c.feq(reflected, minus_infinity);
+    let at_pole = c.mand(is_negative, at_pole);
+    let infinite = c.mor(infinite, at_pole);
     // Near zero -log|x| is all there is on both sides, and the sine of a denormal would be rounded.
     let tiny = by_width(c, x, 2f64.powi(-60), 2f64.powi(-120));
     let not_tiny = c.fle(tiny, a);
@@ -180,7 +184,9 @@ pub fn trigamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let mirrored = c.flt(x, half);
     let other = c.fsub(one, x);
     let z = c.select(mirrored, other, x);
-    let (sine, _) = sin_cos_pi(c, x);
+    let pi = c.float(x, PI);
+    let angle = c.fmul(x, pi);
+    let sine = sin(c, angle);
     let (zero, pi_squared) = (c.float(x, 0.0), c.float(x, PI * PI));
     let square = c.fmul(sine, sine);
     let reflection = c.fdiv(pi_squared, square);

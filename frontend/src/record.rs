@@ -250,8 +250,11 @@ impl Recorded {
 
     /// The same value, which is also a function of `operands` whose derivative is 0.
     pub(crate) fn and_flat_in(&self, operands: &[&Recorded]) -> Result<Recorded> {
-        let always = Recorded::constant(Literal::from_i64(DType::Bool, 1)).flat_in(operands);
-        if always.tracks() { always.select(self, &self.literal(0.0)) } else { Ok(self.clone()) }
+        if !operands.iter().any(|r| r.tracks()) {
+            return Ok(self.clone());
+        }
+        let always = Recorded::full(Literal::from_i64(DType::Bool, 1), self.shape())?.flat_in(operands);
+        always.select(self, &self.literal(0.0))
     }
 
     pub(crate) fn edge(&self) -> Edge {

@@ -57,7 +57,7 @@ fn gelu(a: &Args<'_>) -> Result<Tensor> {
 }
 
 fn silu(a: &Args<'_>) -> Result<Tensor> {
-    smooth(a, "silu_cpu", |x| x.mul(&x.map1(Scalar::Sigmoid)?))
+    smooth(a, "silu_cpu", |x| x.map1(Scalar::Silu))
 }
 
 fn leaky_relu(a: &Args<'_>) -> Result<Tensor> {
@@ -154,22 +154,8 @@ fn hardswish(a: &Args<'_>) -> Result<Tensor> {
     })
 }
 
-/// `log(1 + exp(x))` without overflow, in value and gradient.
-fn log_of_one_plus_exp(x: &Recorded) -> Result<Recorded> {
-    let far = x.map1(Scalar::Abs)?.neg()?.map1(Scalar::Exp)?.map1(Scalar::Log1p)?;
-    x.map2(Scalar::Max, &x.literal(0.0))?.add(&far)
-}
-
 fn mish(a: &Args<'_>) -> Result<Tensor> {
-    smooth(a, "mish_cpu", |x| {
-        let of = |x: &Recorded| x.mul(&log_of_one_plus_exp(x)?.map1(Scalar::Tanh)?);
-        if !x.tracks() {
-            return of(x);
-        }
-        // From here on it is the line, whose gradient does not overflow.
-        let straight = x.literal(20.0).lt(x)?.map2(Scalar::And, &x.lt(&x.literal(f64::INFINITY))?)?;
-        straight.select(x, &of(&straight.select(&x.literal(0.0), x)?)?)
-    })
+    smooth(a, "mish_cpu", |x| x.map1(Scalar::Mish))
 }
 
 /// `log(sigmoid(x))`.

@@ -70,7 +70,7 @@ fn bounded_by_tensors(x: &Recorded, low: Option<&Recorded>, high: Option<&Record
     let value = odd.select(&in_full(x)?, &value)?;
     // Where the bounds meet above the operand, the lower one has all of the gradient.
     let closed = low.eq(high)?.map2(Scalar::And, &x.lt(low)?)?;
-    closed.select(&in_full(low)?, &value)
+    closed.select(low, &value)
 }
 
 /// torch's error for a bound of whole numbers that no element can keep.

@@ -29,17 +29,20 @@ fn abs(a: &Args<'_>) -> Result<Tensor> {
     })
 }
 
+/// `-x`; torch refuses bools.
+pub(crate) fn negative(x: &Recorded) -> Result<Recorded> {
+    if x.dtype() == DType::Bool {
+        return Err(Error::NotImplemented(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use \
+             the `~` or `logical_not()` operator instead."
+                .into(),
+        ));
+    }
+    x.neg()
+}
+
 fn neg(a: &Args<'_>) -> Result<Tensor> {
-    unary(a, Keeps::Nothing, |x| {
-        if x.dtype() == DType::Bool {
-            return Err(Error::NotImplemented(
-                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a \
-                 mask, use the `~` or `logical_not()` operator instead."
-                    .into(),
-            ));
-        }
-        x.neg()
-    })
+    unary(a, Keeps::Nothing, |x| negative(&x))
 }
 
 fn positive(a: &Args<'_>) -> Result<Tensor> {
@@ -145,9 +148,9 @@ fn logit(a: &Args<'_>) -> Result<Tensor> {
         let still = x.detach();
         let raised = x.lt(&low)?.select(&low, &still)?;
         let clamped = high.lt(&raised)?.select(&high, &raised)?;
-        // Only between the bounds there is a gradient, not for NaN either.
-        let inside = low.le(&x)?.map2(Scalar::And, &x.le(&high)?)?.flat_in(&[&x]);
-        inside.select(&x, &clamped)?.map1(Scalar::Logit)
+        // Beyond the bounds there is no gradient.
+        let beyond = x.lt(&low)?.map2(Scalar::Or, &high.lt(&x)?)?.flat_in(&[&x]);
+        beyond.select(&clamped, &x)?.map1(Scalar::Logit)
     })
 }
 

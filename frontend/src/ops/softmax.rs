@@ -1,6 +1,7 @@
 //! Softmax and its logarithm.
 
 use super::operands::not_implemented;
+use super::pointwise::negative;
 use crate::error::Result;
 use crate::record::Recorded;
 use crate::registry::Args;
@@ -60,7 +61,7 @@ fn along_axis(
 /// Whole numbers are negated, and wrap, before they are converted.
 fn softmin(a: &Args<'_>) -> Result<Tensor> {
     let x = a.tensor(0).read()?;
-    along_axis(a, &x.neg()?, a.opt_dtype(2), SOFTMAX, softmax_of)
+    along_axis(a, &negative(&x)?, a.opt_dtype(2), SOFTMAX, softmax_of)
 }
 
 const SOFTMAX: &str = "softmax_lastdim_kernel_impl";

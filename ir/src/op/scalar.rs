@@ -373,6 +373,32 @@ scalars! {
             let s = b.mul(rest, y);
             times(b, g, s)
         };
+    /// `x * sigmoid(x)`.
+    Silu(1) "silu" Float Dear
+        emit |b, _, x| { let s = b.math("sigmoid", &[x[0]]); b.bin(BinOp::Mul, x[0], s) },
+        grad |b, x, _, g| {
+            let one = b.fill_like(x[0], 1.0);
+            let s = b.map(Scalar::Sigmoid, x);
+            let rest = b.sub(one, s);
+            let rise = b.mul(x[0], rest);
+            let rise = b.add_(one, rise);
+            let slope = b.mul(s, rise);
+            times(b, g, slope)
+        };
+    /// `x * tanh(log(1 + exp(x)))`.
+    Mish(1) "mish" Float Dear
+        emit |b, _, x| mish(b, x[0]),
+        grad |b, x, _, g| {
+            let n = b.neg(x[0]);
+            let soft = b.map(Scalar::LogSigmoid, &[n]);
+            let soft = b.neg(soft);
+            let (t, s) = (b.map(Scalar::Tanh, &[soft]), b.map(Scalar::Sigmoid, x));
+            let rest = quadratic(b, t, -1.0, 1.0);
+            let rise = b.mul(x[0], s);
+            let rise = b.mul(rise, rest);
+            let slope = b.add_(t, rise);
+            times(b, g, slope)
+        };
     /// `log(sigmoid(x))`, without overflow.
     LogSigmoid(1) "log_sigmoid" Float Dear
         emit |b, _, x| log_sigmoid(b, x[0]),
@@ -438,8 +464,8 @@ scalars! {
             let inside = b.map(Scalar::And, &[above, below]);
             let rest = b.sub(one, x[0]);
             let d = b.mul(x[0], rest);
-            let d = b.select(inside, d, nan);
-            vec![Some(b.div(g, d))]
+            let d = b.div(g, d);
+            vec![Some(b.select(inside, d, nan))]
         };
     /// Regularised lower incomplete gamma function; the gradient is with respect to the second operand.
     Igamma(2) "igamma" Float Dear

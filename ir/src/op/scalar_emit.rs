@@ -224,6 +224,14 @@ pub(super) fn log_sigmoid(b: &mut LoopBuilder, x: Val) -> Val {
     b.bin(BinOp::Sub, below, log)
 }
 
+pub(super) fn mish(b: &mut LoopBuilder, x: Val) -> Val {
+    let minus = b.un(UnOp::Neg, x);
+    let soft = log_sigmoid(b, minus);
+    let soft = b.un(UnOp::Neg, soft);
+    let t = b.math("tanh", &[soft]);
+    b.bin(BinOp::Mul, x, t)
+}
+
 pub(super) fn xlogy(b: &mut LoopBuilder, x: Val, y: Val) -> Val {
     let zero = b.float(b.ty(x).elem, 0.0);
     let log = b.math("log", &[y]);

@@ -120,7 +120,7 @@ def _wrong(case, name, want, got, precision):
         else:
             allowed = ACCUMULATED * relative * (finite.max() if finite.size else 0.0)
         allowed = allowed + ACCUMULATED * relative * (case.op.slopes if derived else case.op.terms)
-        if case.op.flushes and want.dtype == "float32":
+        if case.op.flushes and want.dtype in ("float32", "bfloat16"):
             allowed = np.where(np.maximum(np.abs(a), np.abs(b)) < FLUSHED, FLUSHED, allowed)
         close = (np.abs(a - b) <= allowed) | (a == b) | np.isnan(a) & np.isnan(b)
         if case.op.pointwise and not derived:

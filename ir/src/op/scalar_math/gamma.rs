@@ -112,7 +112,6 @@ pub fn lgamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let spread = c.select(below_one, one, a);
     let reflected = c.fmul(sine, spread);
     let reflected = log(c, reflected);
-    let minus_infinity = c.float(x, f64::NEG_INFINITY);
     let of_one_plus = c.select(below_one, base, y);
     let log_pi = c.float(x, LOG_PI);
     let negative = c.fsub(log_pi, reflected);
@@ -120,7 +119,8 @@ pub fn lgamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let infinity = c.float(x, f64::INFINITY);
     let infinite = c.feq(a, infinity);
     let is_negative = c.flt(x, zero);
-    let at_pole = c.feq(reflected, minus_infinity);
+    let whole = c.ffloor(a);
+    let at_pole = c.feq(whole, a);
     let at_pole = c.mand(is_negative, at_pole);
     let infinite = c.mor(infinite, at_pole);
     // Near zero -log|x| is all there is on both sides, and the sine of a denormal would be rounded.

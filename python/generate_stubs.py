@@ -29,6 +29,7 @@ TYPES = {
     "Device": "Device",
     "Layout": "_layout",
     "MemoryFormat": "_memory_format",
+    "Size": "Size",
 }
 NUMBERS, NUMBERS_FIRST, FACTORY, OUT = 1 << 5, 1 << 6, 1 << 7, 1 << 8
 RESERVED = {"from": "from_", "lambda": "lambda_", "is": "is_", "in": "in_"}
@@ -38,6 +39,8 @@ BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".
 
 
 def annotation(schema_type: str, numbers: bool) -> str:
+    if schema_type == "int[][]":
+        return "Sequence[Sequence[int] | int]"
     optional = schema_type.endswith("?")
     base = schema_type.removesuffix("?")
     listed = re.fullmatch(r"(\w+)(\([a-z]!?\))?(\?)?\[(\d*)\]", base)
@@ -62,6 +65,8 @@ def parameters(schema: str, flags: int, method: bool) -> str:
     parts: list[str] = []
     keyword_only = False
     for place, part in enumerate(re.split(r",\s*(?![^\[(]*[\])])", inside) if inside else []):
+        if part == "*" and keyword_only:
+            continue
         if part == "*":
             keyword_only = True
             parts.append("*")
@@ -71,6 +76,13 @@ def parameters(schema: str, flags: int, method: bool) -> str:
         if name == "self" and method:
             continue
         name = "input" if name == "self" else RESERVED.get(name, name)
+        if name.startswith("*"):
+            keyword_only = True
+            listed = annotation(kind, False)
+            parts.append(
+                f"{name}: {re.fullmatch(r'Sequence.(.*).', listed)[1]}" + (f" | {listed}" if kind == "Tensor[]" else "")
+            )
+            continue
         numbers = bool(flags & (NUMBERS if place else NUMBERS_FIRST))
         parts.append(f"{name}: {annotation(kind, numbers)}" + (f" = {default(value)}" if value else ""))
     extra = []

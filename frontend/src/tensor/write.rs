@@ -160,7 +160,7 @@ impl Body {
         };
         let history = match root.grad_node() {
             Some((grad, port)) => Some((grad.clone(), port)),
-            None if old.tracks() => Some((GradNode::ends(&old), 0)),
+            None if old.tracks() => Some((GradNode::ends([old]), 0)),
             None => None,
         };
         let previous = std::mem::replace(&mut self.storage.state().value, whole);

@@ -38,7 +38,10 @@ pub fn repeat(x: &Tensor, times: &[i64]) -> Result<Tensor> {
         wide.push(size(i).into());
         whole.push((t as usize * size(i)).into());
     }
-    Tensor::from_value(x.read()?.reshape(&split)?.expand(&wide)?.reshape(&whole)?)
+    let value = x.read()?;
+    let out = value.reshape(&split)?.expand(&wide)?.reshape(&whole)?;
+    // Of nothing the gradient is 0, and has no gradient itself.
+    Tensor::from_value(if times.contains(&0) { out.flat_in(&[&value]) } else { out })
 }
 
 /// As [`repeat`], with 1 for the leading axes that are not named.

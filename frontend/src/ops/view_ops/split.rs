@@ -240,7 +240,8 @@ pub fn broadcast_tensors(list: &[Tensor]) -> Result<Vec<Tensor>> {
 }
 
 /// torch's `broadcast_shapes`, of sizes alone.
-pub fn broadcast_shapes(shapes: &[&[i64]]) -> Result<Vec<i64>> {
+pub fn broadcast_shapes(shapes: &[impl AsRef<[i64]>]) -> Result<Vec<i64>> {
+    let shapes: Vec<&[i64]> = shapes.iter().map(AsRef::as_ref).collect();
     let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
     let mut out = vec![1i64; rank];
     for (k, shape) in shapes.iter().enumerate() {

@@ -106,6 +106,9 @@ fn rounded(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
 fn round_decimals(a: &Args<'_>) -> Result<Tensor> {
     let decimals = a.int(1);
     if decimals == 0 {
+        if !a.tensor(0).dtype().is_float() {
+            return not_implemented("round_vml_cpu", a.tensor(0).dtype());
+        }
         return rounded(a, Scalar::Round);
     }
     unary(a, Keeps::Nothing, |x| {
@@ -187,6 +190,9 @@ fn mvlgamma(a: &Args<'_>) -> Result<Tensor> {
     let p = a.int(1);
     if p < 1 {
         return runtime("p has to be greater than or equal to 1");
+    }
+    if a.tensor(0).dtype() == DType::Bool {
+        return runtime("The input tensor may not be a boolean tensor.");
     }
     unary(a, Keeps::Input, |x| {
         widened(&float(&x)?, |x| {

@@ -33,6 +33,12 @@ pub fn blocking<T: Send>(py: Python<'_>, f: impl FnOnce() -> Result<T> + Send) -
     }
 }
 
+/// Panics, so that tests can see what becomes of a defect.
+#[pyfunction]
+pub fn _panic(py: Python<'_>, message: &str) -> PyResult<()> {
+    call(py, || panic!("{message}"))
+}
+
 struct Panic(Box<dyn Any + Send>);
 
 /// Whether a signal's handler raised: its exception is what the caller will see.

@@ -1,8 +1,9 @@
 //! Graphs as text, for people: `t.ir()` and `RUSTORCH_DUMP`.
 
 use crate::error::Result;
-use crate::extract::{Region, extract};
+use crate::extract::Unit;
 use crate::record::Recorded;
+use crate::region::Region;
 use crate::tensor::Tensor;
 use rustc_hash::FxHashMap;
 use rustorch_ir::plan::Plan;
@@ -36,7 +37,7 @@ pub fn text(graph: &Graph) -> String {
 /// The graph that would compute these values now.
 pub fn ir(values: &[Recorded]) -> Result<String> {
     let region = Region::collect(values);
-    Ok(text(&extract(values, &region)?.graph))
+    Ok(text(&Unit::of(values, &region)?.request()?.request.graph))
 }
 
 impl Tensor {

@@ -29,6 +29,11 @@ pub trait Program: Send + Sync {
         None
     }
 
+    /// Whether a run takes microseconds, so that it need not be prepared for.
+    fn is_brief(&self) -> bool {
+        false
+    }
+
     /// Pool launches and host routines of one run.
     fn launches(&self) -> u64 {
         self.plan().map_or(0, |plan| plan.steps.len() as u64)

@@ -46,6 +46,10 @@ impl Program for Compiled {
         &self.kept
     }
 
+    fn is_brief(&self) -> bool {
+        self.executable.is_brief()
+    }
+
     fn plan(&self) -> Option<&Plan> {
         Some(self.executable.plan())
     }

@@ -74,7 +74,7 @@ impl Watch {
         self,
         since: Option<Instant>,
         program: &Arc<dyn Program>,
-        bytes_read: usize,
+        bytes_read: impl FnOnce() -> usize,
         bytes_written: usize,
     ) {
         let (Some((_, requests)), Some(since)) = (self.began, since) else { return };
@@ -83,7 +83,7 @@ impl Watch {
             compile: self.compile,
             run: since.elapsed(),
             allocations: alloc::stats().os_requests - requests,
-            bytes_read,
+            bytes_read: bytes_read(),
             bytes_written,
         };
         RUNS.with_borrow_mut(|runs| runs.iter_mut().for_each(|runs| runs.push(run.clone())));

@@ -66,10 +66,6 @@ impl<'r> Leaf<'r> {
         self.offset * self.dtype.size()
     }
 
-    pub fn bytes(&self) -> usize {
-        self.shape.numel() * self.dtype.size()
-    }
-
     fn address(&self) -> usize {
         (self.buffer.ptr() as usize).wrapping_add(self.start())
     }

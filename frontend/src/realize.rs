@@ -5,10 +5,9 @@
 //! never looks at a value gives the same graph each time.
 
 use crate::cache::{PlanCache, Planned};
-use crate::dump;
 use crate::engine::{Bound, engine};
 use crate::error::{Result, runtime};
-use crate::extract::{Leaf, Unit, Wanted};
+use crate::extract::{Unit, Wanted};
 use crate::record::{Recorded, Stored, lock};
 use crate::region::Region;
 use crate::stats;
@@ -17,6 +16,7 @@ use crate::tensor::Tensor;
 use crate::trace::Watch;
 use rustc_hash::FxHashSet;
 use rustorch_backend::buffer::Buffer;
+use rustorch_backend::run::Executable;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -66,7 +66,7 @@ fn realize_brief(values: &[Recorded]) -> Result<bool> {
     let region = Region::collect(values);
     let brief = |unit: &Unit<'_>| {
         let found = lock(&PLANS).get(unit.tape.hash(), &unit.tape);
-        let found = found.filter(|planned| planned.program.is_brief());
+        let found = found.filter(|planned| planned.program.executable().is_some_and(Executable::is_brief));
         Ok(found.inspect(|_| stats::cache_hit()).map(|planned| (planned, false)))
     };
     run(Unit::of(values, &region)?, brief)
@@ -88,14 +88,18 @@ fn run(mut unit: Unit<'_>, planned: impl FnOnce(&Unit<'_>) -> Result<Found>) -> 
     }
     let mut watch = Watch::begin();
     let Some((planned, anew)) = planned(&unit)? else { return Ok(false) };
-    let since = watch.compiled(anew);
+    watch.compiled(anew);
     let program = &planned.program;
     let bound: SmallVec<[Bound; 4]> =
         unit.inputs.iter().map(|leaf| Bound { buffer: leaf.buffer.clone(), offset: leaf.start() }).collect();
-    let buffers = program.run(&bound, &unit.scalars)?;
-    stats::launched(program.launches(), program.interpreted());
-    let read = || unit.inputs.iter().map(Leaf::bytes).sum();
-    watch.ran(since, program, read, buffers.iter().map(Buffer::len).sum());
+    let mut launches = 0;
+    let result = program.run(&bound, &unit.scalars, &mut |steps| {
+        launches = steps;
+        watch.step(steps);
+    });
+    stats::ran(launches as u64, program.executable().is_some());
+    watch.ran(program);
+    let buffers = result?;
     if buffers.len() != unit.outputs.len() + planned.kept.len() {
         return runtime("internal error: a program gave another number of results than it was asked for");
     }
@@ -115,10 +119,8 @@ fn planned(unit: &Unit<'_>) -> Result<Found> {
         return Ok(Some((found, false)));
     }
     let Wanted { request, places } = unit.request()?;
-    dump::graph(&request);
     let program = engine().compile(&request)?;
     stats::compiled();
-    dump::plan(program.plan());
     let kept = program.kept().iter().map(|&i| places[i]).collect();
     let planned = Arc::new(Planned { program, kept });
     let leaving = lock(&PLANS).insert(hash, &unit.tape, planned.clone());

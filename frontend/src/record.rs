@@ -20,6 +20,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub(crate) use shorthand::broadcast_shapes;
 pub use shorthand::{stack_axes, sum_to_shape};
 
 static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -206,7 +206,7 @@ fn batched(x: &Recorded, y: &Recorded) -> Result<Recorded> {
         (v.shape()[..at].iter().copied().collect(), v.shape()[at..].iter().copied().collect())
     };
     let ((x_batch, x_matrix), (y_batch, y_matrix)) = (split(x), split(y));
-    let batch = super::axes::broadcast(&x_batch, &y_batch)?;
+    let batch = crate::record::broadcast_shapes(&x_batch, &y_batch)?;
     check_inner(x, y, x.rank() - 1, y.rank() - 2)?;
     let whole = |matrix: &Shape| -> Shape { batch.iter().chain(matrix.iter()).copied().collect() };
     let (x, y) = (x.broadcast_to(&whole(&x_matrix))?, y.broadcast_to(&whole(&y_matrix))?);

@@ -73,11 +73,12 @@ impl Tensor {
         }
         let value = super::own_gradient(value)?;
         crate::realize::recorded(&value)?;
-        self.with_body(|body| {
+        self.with_body(|body| -> Result<()> {
             body.replace(&value, grad_mode::is_grad_enabled())?;
             body.version.bump(&body.storage);
             Ok(())
-        })
+        })?;
+        crate::realize::eagerly(&self.storage().value())
     }
 
     /// Whether [`Tensor::write`] is allowed; `tracks` says whether an operand requires grad. Operations ask

@@ -234,7 +234,7 @@ pub fn meshgrid(axes: &[Tensor], indexing: &str) -> Result<Vec<Tensor>> {
 pub fn broadcast_tensors(list: &[Tensor]) -> Result<Vec<Tensor>> {
     let mut shape = Shape::scalar();
     for x in list {
-        shape = super::broadcast(&shape, &x.sizes())?;
+        shape = crate::record::broadcast_shapes(&shape, &x.sizes())?;
     }
     list.iter().map(|x| super::expand_to(x, &shape)).collect()
 }

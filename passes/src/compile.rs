@@ -4,16 +4,16 @@ use crate::fuse::{Fusion, Unit, fuse};
 use crate::lower::{Arg, Lowered, Root, Stored, chunked};
 use crate::memory::{self, Lifetime};
 use crate::product::{self, Side};
-use crate::schedule::{remove_dead, strip_mine, vectorize, work};
+use crate::schedule::{block_transpositions, remove_dead, strip_mine, tile_columns, vectorize, work};
 use crate::shape_loops::lower_group;
 use crate::tree;
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
 use rustc_hash::FxHashMap;
-use rustorch_ir::loops::Elem;
 use rustorch_ir::loops::expand::expand;
 use rustorch_ir::loops::verify::verify;
+use rustorch_ir::loops::{Elem, Stmt};
 use rustorch_ir::op::{Kind, Op, Source};
 use rustorch_ir::plan::{BufId, BufferDecl, Matrix, Output, Place, Plan, Product, Step, Task};
 use rustorch_ir::{Graph, Strides, Type, Value};
@@ -32,11 +32,13 @@ pub struct Request {
 pub struct Target {
     /// Whether there is a vector routine for this function of this type.
     pub has_routine: fn(&str, Elem) -> bool,
+    /// How many threads share a launch. Results do not depend on it.
+    pub threads: usize,
 }
 
 impl Target {
     /// Any machine.
-    pub const PORTABLE: Target = Target { has_routine: |_, _| false };
+    pub const PORTABLE: Target = Target { has_routine: |_, _| false, threads: 4 };
 }
 
 /// A plan; its outputs are the requested ones and then the kept ones.
@@ -55,6 +57,8 @@ pub enum CompileError {
 
 /// Work of a kernel below which it runs behind the launch it waits for, on one thread.
 const TINY: f64 = 8192.0;
+/// Columns that a thread takes at once where rows are read column tile by column tile.
+const TILE: usize = 256;
 /// Work that is worth handing to another thread.
 const GRAIN: f64 = 32768.0;
 
@@ -66,7 +70,7 @@ pub fn compile(request: &Request, target: &Target) -> Result<Compiled, CompileEr
     let bases: Vec<Value> = named.iter().map(|&v| buffer_of(&graph, v)).collect();
     graph.outputs = bases.clone();
     let (products, operands) = product::choose(&graph);
-    let fusion = fuse(&graph, products, operands);
+    let fusion = fuse(&graph, products, operands, target.threads);
     let stored: FxHashMap<Value, Stored> = fusion.stored.iter().map(|(v, s)| (*v, s.0.clone())).collect();
 
     let mut kept = Vec::new();
@@ -305,6 +309,8 @@ impl Assembly<'_> {
             lower_group(self.graph, self.stored, group, row_axes, name);
         let mut kernel = kernel;
         remove_dead(&mut kernel);
+        let kernel = block_transpositions(tile_columns(kernel));
+        let tiled = kernel.body.iter().any(|s| matches!(s, Stmt::For(f) if f.step > 16));
         let mut kernel = strip_mine(vectorize(&kernel), &self.target.has_routine);
         remove_dead(&mut kernel);
         let mut kernel = expand(&kernel);
@@ -320,6 +326,12 @@ impl Assembly<'_> {
         let grain = (GRAIN / per_iteration.max(1e-3)).ceil().max(1.0) as usize;
         // Ranges that begin at whole lanes.
         let grain = if grain > 64 { grain.next_multiple_of(64) } else { grain };
+        let grain = if tiled {
+            // Narrower tiles would read rows in short pieces.
+            grain.max(kernel.parallel.div_ceil(self.target.threads).next_multiple_of(64).min(TILE))
+        } else {
+            grain
+        };
         self.plan.kernels.push(kernel);
         let task = Task { kernel: self.plan.kernels.len() - 1, bufs, scalars, grain };
         Ok(Ready { task, work })

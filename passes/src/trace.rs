@@ -205,6 +205,11 @@ impl<'g> Tracer<'g> {
         self.hoists.iter().all(|h| within(h, &named) || within(&named, h)).then_some(out)
     }
 
+    /// The index of the group's first loops.
+    pub fn leading(&self, count: usize) -> Access {
+        Access { index: self.axes[..count].into() }
+    }
+
     /// Whether an index is that of the group's loops.
     pub fn is_own_index(&self, access: &Access) -> bool {
         access.index == self.axes

@@ -10,6 +10,7 @@ use super::cost::{can_vectorize, inner_cost, nest_cost};
 use super::{Varying, inner_loops, trip_count};
 use crate::tree::neutral_bits;
 use rustc_hash::{FxHashMap, FxHashSet};
+use rustorch_ir::loops::expand::expansion_size;
 use rustorch_ir::loops::{
     Addr, BinOp, Block, Carried, CmpOp, Combine, Elem, For, Inst, Kernel, Stmt, Ty, Val,
 };
@@ -17,8 +18,12 @@ use smallvec::SmallVec;
 
 /// Logical lanes: four machine vectors of 32-bit elements.
 const LANES: u16 = 16;
-/// Lanes of a loop over columns, which holds several accumulators through an inner loop.
-const COLUMN_LANES: u16 = 32;
+/// Lanes of a loop with accumulators of 32 bits, its own or an inner loop's, each of which waits for its last
+/// addition; and of one with functions, so that what a row's sum has computed in strips serves its other loops.
+const MANY_LANES: u16 = 32;
+/// Lanes of a loop whose functions expand to more instructions than this: each four lanes are code of their own.
+const FEW_LANES: u16 = 4;
+const HUGE: usize = 500;
 
 /// Rewrites the kernel with lanes where they pay.
 pub fn vectorize(kernel: &Kernel) -> Kernel {
@@ -58,6 +63,35 @@ fn choose(kernel: &Kernel, l: &For, chosen: &mut FxHashSet<Val>) -> f64 {
     }
     chosen.extend(inside);
     within
+}
+
+/// How many lanes a loop is to run in. With accumulators they are part of the order of summation, so they depend
+/// on nothing but the accumulators' width.
+fn lanes_of(kernel: &Kernel, f: &For) -> u16 {
+    let (mut bits, mut functions, mut expanded) = (0, false, 0);
+    let mut loops = vec![f];
+    while let Some(l) = loops.pop() {
+        bits = l.carried.iter().map(|c| kernel.ty(c.phi).elem.bits()).fold(bits, u32::max);
+        for stmt in &l.body {
+            match stmt {
+                Stmt::Let(v) => {
+                    let (inst, ty) = &kernel.insts[v.0 as usize];
+                    if let Inst::Math(name, _) = inst {
+                        functions |= ty.elem == Elem::F32;
+                        expanded += expansion_size(name, ty.elem);
+                    }
+                }
+                Stmt::For(inner) => loops.push(inner),
+                _ => {}
+            }
+        }
+    }
+    match bits {
+        0 if expanded > HUGE => FEW_LANES,
+        0 if functions => MANY_LANES,
+        1..=32 => MANY_LANES,
+        _ => LANES,
+    }
 }
 
 /// What a value of the old kernel is in the new one, while a loop runs in lanes.
@@ -220,13 +254,13 @@ impl Widen<'_> {
     /// The loop as a main loop over lanes and a scalar tail.
     fn in_lanes(&mut self, f: &For, out: &mut Block) {
         let trips = trip_count(self.old, f);
-        let wanted = if inner_loops(&f.body).next().is_some() { COLUMN_LANES } else { LANES };
+        let wanted = lanes_of(self.old, f);
         let mut begin = self.scalar(f.begin);
         let end = self.scalar(f.end);
         let mut inits: Vec<Val> = f.carried.iter().map(|c| self.scalar(c.init)).collect();
         let mut left = trips;
         // What a full width leaves over goes by four lanes, and the last few one by one.
-        for lanes in [wanted, 4] {
+        for lanes in [wanted, 4].into_iter().take(if wanted == 4 { 1 } else { 2 }) {
             if left.is_none_or(|n| n >= lanes as u64) {
                 (begin, inits) = self.main_loop(f, lanes, begin, end, inits, left, out);
                 left = left.map(|n| n % lanes as u64);

@@ -55,8 +55,10 @@ pub enum CompileError {
     InvalidKernel { kernel: String, why: String },
 }
 
-/// Work of a kernel below which it runs behind the launch it waits for, on one thread.
+/// Work of a kernel below which it runs behind the launch it waits for, on one thread: so much, or this share of
+/// the launch's.
 const TINY: f64 = 8192.0;
+const SHARE: f64 = 1.0 / 64.0;
 /// Columns that a thread takes at once where rows are read column tile by column tile.
 const TILE: usize = 256;
 /// Work that is worth handing to another thread.
@@ -228,6 +230,8 @@ impl Assembly<'_> {
         let mut step_of = vec![usize::MAX; level.len()];
         // The launch that independent kernels of the present level go into.
         let mut open: Option<(usize, usize)> = None;
+        // The work of the last launch.
+        let mut launched = 0.0;
         let epilogues = self.epilogues();
         for u in by_level {
             let u = u.index();
@@ -261,7 +265,7 @@ impl Assembly<'_> {
                     let ready = self.kernel(u, None)?;
                     let after = latest(self.fusion);
                     if let Some(s) = after
-                        && ready.work < TINY
+                        && (ready.work < TINY || ready.work < launched * SHARE)
                         && s + 1 == self.plan.steps.len()
                         && let Step::Launch { finish, .. } = &mut self.plan.steps[s]
                     {
@@ -276,8 +280,10 @@ impl Assembly<'_> {
                             };
                             tasks.push(ready.task);
                             step_of[u] = s;
+                            launched += ready.work;
                         }
                         _ => {
+                            launched = ready.work;
                             self.plan.steps.push(Step::Launch { tasks: vec![ready.task], finish: vec![] });
                             step_of[u] = self.plan.steps.len() - 1;
                             open = Some((level[u], step_of[u]));

@@ -29,6 +29,8 @@ const CHAIN_LIMIT: u32 = 8;
 /// A reduction with fewer rows than this for each thread is spread over threads by its chunks, if it is this long.
 const ROWS_PER_THREAD: usize = 4;
 const LONG: usize = 1 << 15;
+/// Rows shorter than this are computed where they are read.
+const SHORT_ROW: usize = 64;
 
 /// A unit of the schedule.
 #[derive(Debug)]
@@ -327,7 +329,14 @@ impl<'g> Fuser<'g> {
                 if !distinct || !readers.iter().all(|r| tracer.computed_once(v, &r.access)) {
                     return Some("a loop that its reader would repeat");
                 }
-                self.too_few_rows(v).then_some("a long reduction of few rows")
+                if self.too_few_rows(v) {
+                    return Some("a long reduction of few rows");
+                }
+                // What reads all rows at once would compute them on one thread.
+                let alone = tracer.space() < self.threads && !tracer.is_chunked();
+                let (rows, length) = (self.graph.ty(v).shape.numel(), self.reduced(v));
+                let worth = rows >= ROWS_PER_THREAD * self.threads && length >= SHORT_ROW;
+                (alone && worth && rows * length >= LONG).then_some("rows for all threads")
             }
             _ => None,
         }

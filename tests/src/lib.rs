@@ -15,6 +15,7 @@ pub const HOST: Target = Target {
     has_routine: |name, elem| {
         rustorch_backend::host::vector::strip_routine(name, elem == Elem::F64).is_some()
     },
+    threads: 4,
 };
 
 /// A contiguous input.

@@ -214,7 +214,25 @@ impl Tensor {
 
     /// The current value, in the tensor's own shape.
     pub fn read(&self) -> Result<Recorded> {
-        self.body().read(Some(REBUILT_VIEW))
+        self.read_as(Some(REBUILT_VIEW))
+    }
+
+    /// As [`Tensor::read`]; `name` names the function of the views on the way.
+    fn read_as(&self, name: Option<&'static str>) -> Result<Recorded> {
+        self.with_body(|body| body.read(name))
+    }
+
+    /// Reads or writes the elements. Where the storage is external that runs, so `f` gets a copy of the body then:
+    /// who runs must not hold what another thread needs, because looking at signals waits for the interpreter.
+    fn with_body<T>(&self, f: impl FnOnce(&mut Body) -> T) -> T {
+        let mut body = self.body();
+        if !body.storage.is_external() {
+            return f(&mut body);
+        }
+        let mut apart = body.clone();
+        drop(body);
+        apart.storage.settle();
+        f(&mut apart)
     }
 
     /// Another tensor on the same storage.
@@ -243,7 +261,8 @@ impl Tensor {
         };
         let mut body = from.clone();
         // The view keeps the way from its base alive on the tape, so its function has the name of this operation.
-        if from.tracks() && grad_mode::is_grad_enabled() {
+        let lasting = !from.storage.is_external();
+        if lasting && from.tracks() && grad_mode::is_grad_enabled() {
             from.read(Some(REBUILT_VIEW))?;
         }
         drop(from);
@@ -259,7 +278,7 @@ impl Tensor {
         body.requires_grad = false;
         body.slot = None;
         body.cache = None;
-        if body.tracks() {
+        if lasting && body.tracks() {
             body.read(None)?;
         }
         Ok(Tensor::new(body))

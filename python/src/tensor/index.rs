@@ -5,10 +5,10 @@ use crate::boundary::call;
 use crate::error::{named, type_error};
 use crate::number;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyEllipsis, PyList, PySlice, PyTuple};
+use pyo3::types::{PyBool, PyEllipsis, PyList, PySlice, PyString, PyTuple};
 use rustorch_frontend::ViewOp;
 use rustorch_frontend::ops::indexing;
-use rustorch_frontend::registry::IndexItem;
+use rustorch_frontend::registry::{IndexItem, Scalar};
 use smallvec::SmallVec;
 
 type Items = SmallVec<[IndexItem; 4]>;
@@ -28,13 +28,10 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
             if value.is_none() {
                 return Ok(None);
             }
-            match number::int(&value)? {
-                Some(i) => Ok(Some(i)),
-                None => number::to_i64(&value.call_method0("__index__").map_err(|_| {
-                    type_error(py, "slice indices must be integers or None or have an __index__ method")
-                })?)
-                .map(Some),
-            }
+            let whole = value.call_method0("__index__").map_err(|_| {
+                type_error(py, "slice indices must be integers or None or have an __index__ method")
+            })?;
+            number::clipped(&whole).map(Some)
         };
         return Ok(IndexItem::Slice { start: end("start")?, stop: end("stop")?, step: end("step")? });
     }
@@ -52,6 +49,9 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
     }
     if let Some(tensor) = number::tensor(part) {
         return Ok(IndexItem::Tensor(tensor.clone()));
+    }
+    if part.is_instance_of::<PyString>() {
+        return Err(construct::no_data(part));
     }
     if part.is_instance_of::<PyList>()
         || part.is_instance_of::<PyTuple>()
@@ -83,15 +83,13 @@ pub fn set(slf: &Bound<'_, PyTensor>, index: &Bound<'_, PyAny>, value: &Bound<'_
     if let Some(value) = number::tensor(value) {
         return call(py, || indexing::set(tensor, &items, value));
     }
-    if let Some(number) = number::plain(value)? {
+    let number =
+        if number::is_int(value) { Some(Scalar::Int(number::to_i64(value)?)) } else { number::plain(value)? };
+    if let Some(number) = number {
         return call(py, || indexing::set_number(tensor, &items, number));
     }
-    if crate::glue::is_numpy_array(value) || value.is_instance_of::<PyList>() {
-        let value = construct::from_data(value, Some(tensor.dtype()))?;
-        return call(py, || indexing::set(tensor, &items, &value));
-    }
-    let got = value.get_type().name()?;
-    Err(type_error(py, format!("can't assign a {got} to a rustorch.{}", tensor.dtype().torch_name())))
+    let got = value.get_type().fully_qualified_name()?;
+    Err(type_error(py, format!("can't assign a {got} to a {}", super::convert::type_name(tensor.dtype()))))
 }
 
 /// The parts along the first axis.

@@ -29,7 +29,7 @@ UNARY: list[tuple[Callable[[int], Maker], str]] = [
     (above_one, "acosh"),
 ]
 BINARY = "pow atan2 hypot fmod remainder maximum copysign floor_divide logaddexp xlogy nextafter"
-ACTIVATIONS = "softplus leaky_relu silu relu6 hardtanh"
+ACTIVATIONS = "softplus leaky_relu silu"
 
 
 def method(name: str) -> Callable[..., Any]:

@@ -193,7 +193,12 @@ fn strips(mem: DType) -> Kernel {
         let square = m.push(Inst::Bin(BinOp::Mul, v, v), ty);
         m.store(y, Addr::Unit(zero), square);
         let count = m.int(16);
-        m.stmt(Stmt::Strip { routine: "add", src: smallvec::smallvec![x, y], dst: sum, count });
+        m.stmt(Stmt::Strip {
+            routine: "add",
+            src: smallvec::smallvec![x.into(), y.into()],
+            dst: sum.into(),
+            count,
+        });
         let r = m.load(sum, Addr::Unit(zero), 16);
         m.store(out, Addr::Unit(i), r);
     });

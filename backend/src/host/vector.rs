@@ -1,4 +1,4 @@
-//! Strips of transcendental functions in 256-bit registers, twice what Cranelift emits.
+//! Strips of transcendental functions in registers of 256 or 512 bits, where Cranelift emits 128.
 //!
 //! A kernel writes some hundred elements to scratch memory, calls a routine here, and reads the results.
 //! The routines run the very expansions that other targets inline (`rustorch_ir::op::scalar_math`), lane
@@ -6,6 +6,12 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod registers;
+#[cfg(target_arch = "x86_64")]
+mod routines;
 
 /// A routine over contiguous elements. With one input it is
 /// `unsafe extern "C" fn(x: *const T, y: *mut T, n: i64)`, with two
@@ -20,6 +26,10 @@ pub struct StripFn {
 /// The routine of this name, in f64 if `double` and in f32 if not; none where the machine lacks the
 /// instructions it is made of.
 pub fn strip_routine(name: &str, double: bool) -> Option<StripFn> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+        return avx512::routine(name, double);
+    }
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         return avx2::routine(name, double);

@@ -17,7 +17,9 @@ use crate::BackendError;
 use crate::target::{Opened, Reg, Target};
 use part::{Form, Part, part_count};
 use rustorch_ir::dtype::DType;
-use rustorch_ir::loops::{Addr, Block, Buf, Combine, Elem, For, Inst, Kernel, Stmt, Val, register_of};
+use rustorch_ir::loops::{
+    Addr, BinOp, Block, Buf, Combine, Elem, For, Inst, Kernel, Stmt, Stretch, Val, register_of,
+};
 use smallvec::SmallVec;
 
 /// Emits a verified kernel.
@@ -179,9 +181,9 @@ impl<'k, T: Target> Walk<'k, T> {
                 }
                 Stmt::Strip { routine, src, dst, count } => {
                     self.flush(&mut bundle)?;
-                    let elem = register_of(self.kernel.params[dst.0 as usize].mem);
-                    let src: SmallVec<[_; 2]> = src.iter().map(|&b| self.buffer(b)).collect();
-                    let (dst, count) = (self.buffer(*dst), self.one(*count));
+                    let elem = register_of(self.kernel.params[dst.buf.0 as usize].mem);
+                    let src: SmallVec<[_; 2]> = src.iter().map(|&s| self.stretch(s)).collect();
+                    let (dst, count) = (self.stretch(*dst), self.one(*count));
                     self.target.strip(routine, elem, &src, dst, count)?;
                 }
             }
@@ -288,6 +290,16 @@ impl<'k, T: Target> Walk<'k, T> {
     fn part_as(&mut self, v: Val, part: usize, form: Form) -> Part<T::Value> {
         let value = self.part(v, part);
         self.mask_as(value, form)
+    }
+
+    /// The pointer to the first element.
+    fn stretch(&mut self, s: Stretch) -> T::Value {
+        let Some(at) = s.at else { return self.buffer(s.buf) };
+        let size = self.kernel.params[s.buf.0 as usize].mem.size();
+        let place = self.place(s.buf, at, size, 0);
+        self.addresses.clear();
+        let offset = self.int(i64::from(place.offset));
+        self.target.bin(BinOp::Add, Reg::I64, place.base, offset)
     }
 
     fn buffer(&mut self, buf: Buf) -> T::Value {

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ..case import Case
-from . import fused, indexing, matmul, mlp, normalise, pointwise, reductions
+from . import functions, fused, indexing, matmul, mlp, normalise, pointwise, reductions
 
 GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "pointwise": pointwise.cases,
+    "functions": functions.cases,
     "fused": fused.cases,
     "reductions": reductions.cases,
     "normalise": normalise.cases,

@@ -29,6 +29,7 @@ OPERATIONS: list[tuple[str, int, Any, Any]] = [
     ("cast f64", 1, lambda lib, a: a.to(lib.float64), None),
     ("cast i32", 1, lambda lib, a: a.to(lib.int32), lambda jax, a: a.astype(jax.numpy.int32)),
     ("cast bf16", 1, lambda lib, a: a.to(lib.bfloat16), lambda jax, a: a.astype(jax.numpy.bfloat16)),
+    ("cast f16", 1, lambda lib, a: a.to(lib.float16), lambda jax, a: a.astype(jax.numpy.float16)),
 ]
 
 

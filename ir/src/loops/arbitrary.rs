@@ -345,7 +345,7 @@ impl<'a> Generator<'a> {
 
     fn strip(&mut self) {
         let (routine, arity) = *self.rng.pick(self.options.strips);
-        let buffer = |rng: &mut Rng, n: usize| Buf((n - 1 - rng.below(3) as usize) as u32);
+        let buffer = |rng: &mut Rng, n: usize| Stretch::from(Buf((n - 1 - rng.below(3) as usize) as u32));
         let n = self.params.len();
         let src = (0..arity).map(|_| buffer(&mut self.rng, n)).collect();
         let dst = buffer(&mut self.rng, n);

@@ -47,6 +47,8 @@ pub struct LoopBuilder {
     /// Instructions go no further out than this many loops: for code that should rarely run.
     floor: usize,
     shared: FxHashMap<(Inst, Ty), Val>,
+    /// Of an f32 value that was a 16-bit float: which, and its bits.
+    halves: FxHashMap<Val, (DType, Val)>,
     params: Vec<Param>,
     scalars: Vec<Elem>,
     begin: Val,
@@ -69,6 +71,7 @@ impl LoopBuilder {
             next_block: 1,
             floor: 0,
             shared: FxHashMap::default(),
+            halves: FxHashMap::default(),
             params: Vec::new(),
             scalars: Vec::new(),
             begin: Val(0),
@@ -143,6 +146,17 @@ impl LoopBuilder {
     pub fn visible(&self, v: Val) -> bool {
         let (block, depth) = self.homes[v.0 as usize];
         self.chain.get(depth as usize).is_some_and(|b| b.id == block)
+    }
+
+    /// Remembers that `value` is the f32 value of these bits of a 16-bit float.
+    pub fn set_half_bits(&mut self, value: Val, dtype: DType, bits: Val) {
+        self.halves.insert(value, (dtype, bits));
+    }
+
+    /// The bits of a 16-bit float of this dtype whose f32 value is `value`, if it was made of some.
+    pub fn half_bits(&self, value: Val, dtype: DType) -> Option<Val> {
+        let &(from, bits) = self.halves.get(&value)?;
+        (from == dtype && self.visible(bits)).then_some(bits)
     }
 
     /// Goes out to `depth` open loops; what is emitted until [`LoopBuilder::return_to`] stands before

@@ -1,7 +1,7 @@
 //! What a kernel does in one run over its whole parallel space: floating-point operations and memory traffic.
 
 use super::build::operands;
-use super::{BinOp, Block, Buf, Elem, For, Inst, Kernel, Stmt, UnOp, Val};
+use super::{BinOp, Block, Buf, Elem, For, Inst, Kernel, Stmt, Stretch, UnOp, Val};
 use rustc_hash::FxHashMap;
 
 /// Counts of one run.
@@ -101,12 +101,12 @@ impl Counter<'_> {
         found
     }
 
-    fn strip(&self, src: &[Buf], dst: Buf, count: Val, sum: &mut Counts) {
+    fn strip(&self, src: &[Stretch], dst: Stretch, count: Val, sum: &mut Counts) {
         let count = self.value(count).unwrap_or(1).max(0) as u64;
         let bytes = |buf: Buf| count * self.kernel.params[buf.0 as usize].mem.size() as u64;
         sum.flops += count;
-        src.iter().for_each(|&buf| sum.loaded[buf.0 as usize] += bytes(buf));
-        sum.stored[dst.0 as usize] += bytes(dst);
+        src.iter().for_each(|s| sum.loaded[s.buf.0 as usize] += bytes(s.buf));
+        sum.stored[dst.buf.0 as usize] += bytes(dst.buf);
     }
 
     fn instruction(&self, v: Val, sum: &mut Counts) {

@@ -89,7 +89,9 @@ impl Expand<'_> {
                 }
                 Stmt::Strip { routine, src, dst, count } => {
                     let count = self.name(*count);
-                    self.b.push(Stmt::Strip { routine, src: src.clone(), dst: *dst, count });
+                    let src = src.iter().map(|s| s.map(|v| self.name(v))).collect();
+                    let dst = dst.map(|v| self.name(v));
+                    self.b.push(Stmt::Strip { routine, src, dst, count });
                 }
             }
         }

@@ -358,16 +358,24 @@ impl<'k> Machine<'k, '_> {
         Ok(())
     }
 
-    fn run_strip(&mut self, name: &'static str, src: &[Buf], dst: Buf, count: Val) -> Result<(), Fault> {
-        let elem = register_of(self.memory[dst.0 as usize].mem);
+    fn run_strip(
+        &mut self,
+        name: &'static str,
+        src: &[Stretch],
+        dst: Stretch,
+        count: Val,
+    ) -> Result<(), Fault> {
+        let elem = register_of(self.memory[dst.buf.0 as usize].mem);
+        let first = |s: Stretch| s.at.map_or(0, |v| self.get(v) as i64);
+        let (from, to): (SmallVec<[i64; 2]>, i64) = (src.iter().map(|&s| first(s)).collect(), first(dst));
         let mut args: SmallVec<[u64; 2]> = SmallVec::new();
         for i in 0..self.get(count) as i64 {
             args.clear();
-            for &b in src {
-                args.push(self.memory[b.0 as usize].load(b, i)?);
+            for (s, from) in src.iter().zip(&from) {
+                args.push(self.memory[s.buf.0 as usize].load(s.buf, from + i)?);
             }
             let value = (self.strip)(name, &args, elem).ok_or(Fault::Routine(name, src.len(), elem))?;
-            self.memory[dst.0 as usize].store(dst, i, value)?;
+            self.memory[dst.buf.0 as usize].store(dst.buf, to + i, value)?;
         }
         Ok(())
     }

@@ -249,15 +249,33 @@ pub enum Stmt {
         code: i32,
         detail: Val,
     },
-    /// `scratch[dst..dst + n] = routine(scratch[src..src + n])`, a host vector routine when there is one.
-    /// All are scratch parameters of one type, F32 or F64, and `dst` may be a source; `count` is an I64
-    /// scalar; `routine` is a scalar function by name.
+    /// `dst[..n] = routine(src[..n])`, a host vector routine when there is one. All have one type, F32 or
+    /// F64, and `dst` may be a source; `count` is an I64 scalar; `routine` is a scalar function by name.
     Strip {
         routine: &'static str,
-        src: SmallVec<[Buf; 2]>,
-        dst: Buf,
+        src: SmallVec<[Stretch; 2]>,
+        dst: Stretch,
         count: Val,
     },
+}
+
+/// Elements of a parameter one behind the other, from the one at a scalar index on, or from the first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stretch {
+    pub buf: Buf,
+    pub at: Option<Val>,
+}
+
+impl From<Buf> for Stretch {
+    fn from(buf: Buf) -> Stretch {
+        Stretch { buf, at: None }
+    }
+}
+
+impl Stretch {
+    pub fn map(self, f: impl FnOnce(Val) -> Val) -> Stretch {
+        Stretch { at: self.at.map(f), ..self }
+    }
 }
 
 pub type Block = Vec<Stmt>;

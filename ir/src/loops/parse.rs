@@ -228,12 +228,22 @@ impl<'t> Parser<'t> {
             if !src.is_empty() {
                 self.tokens.symbol(",")?;
             }
-            src.push(self.buffer()?);
+            src.push(self.stretch()?);
         }
         self.tokens.symbol("->")?;
-        let dst = self.buffer()?;
+        let dst = self.stretch()?;
         self.tokens.word("count")?;
         Ok(Stmt::Strip { routine, src, dst, count: self.value()? })
+    }
+
+    fn stretch(&mut self) -> Parse<Stretch> {
+        let buf = self.buffer()?;
+        let mut at = None;
+        if self.tokens.take_symbol("[") {
+            at = Some(self.value()?);
+            self.tokens.symbol("]")?;
+        }
+        Ok(Stretch { buf, at })
     }
 
     /// `v: type = instruction`

@@ -26,7 +26,9 @@
 //! fit their type are printed as bits in hexadecimal. A comment runs from `;` to the end of its line.
 
 use super::parse::is_numbered;
-use super::{Addr, BinOp, Block, CastOp, CmpOp, Combine, Elem, For, Inst, Kernel, Role, Stmt, Ty, UnOp, Val};
+use super::{
+    Addr, BinOp, Block, CastOp, CmpOp, Combine, Elem, For, Inst, Kernel, Role, Stmt, Stretch, Ty, UnOp, Val,
+};
 use rustc_hash::FxHashMap;
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -226,11 +228,20 @@ impl Display for StmtText<'_> {
             Stmt::Check { ok, code, detail } => write!(f, "check {ok} else {code}, {detail}"),
             Stmt::Strip { routine, src, dst, count } => {
                 write!(f, "strip {}(", Name(routine))?;
-                for (i, b) in src.iter().enumerate() {
-                    write!(f, "{}{b}", if i == 0 { "" } else { ", " })?;
+                for (i, s) in src.iter().enumerate() {
+                    write!(f, "{}{s}", if i == 0 { "" } else { ", " })?;
                 }
                 write!(f, ") -> {dst} count {count}")
             }
+        }
+    }
+}
+
+impl Display for Stretch {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some(at) => write!(f, "{}[{at}]", self.buf),
+            None => write!(f, "{}", self.buf),
         }
     }
 }

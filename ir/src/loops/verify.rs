@@ -309,23 +309,33 @@ impl Types<'_> {
         self.addr(addr, ty.lanes)
     }
 
-    fn strip(&self, src: &[Buf], dst: Buf, count: Val) -> Check {
+    fn strip(&self, src: &[Stretch], dst: Stretch, count: Val) -> Check {
         let &first = src.first().ok_or(Problem::StripSources)?;
-        let scratch = |b: Buf| {
-            let param = self.kernel.params.get(b.0 as usize).ok_or(Problem::UnknownBuffer(b))?;
-            if matches!(param.role, Role::Scratch(_)) { Ok(param.mem) } else { Err(Problem::NotScratch(b)) }
-        };
-        let mem = scratch(first)?;
+        let mem = self.stretch(first)?;
         if !matches!(mem, DType::F32 | DType::F64) {
             return Err(Problem::Undefined("strip", register_of(mem)));
         }
-        for &b in src.iter().chain([&dst]) {
-            let other = scratch(b)?;
+        for &s in src.iter().chain([&dst]) {
+            let other = self.stretch(s)?;
             if other != mem {
-                return Err(Problem::StoredType(b, other, mem));
+                return Err(Problem::StoredType(s.buf, other, mem));
             }
         }
+        if self.kernel.params[dst.buf.0 as usize].role == Role::In {
+            return Err(Problem::NotWritable(dst.buf));
+        }
         self.index(count)
+    }
+
+    /// The type of its memory; what has no index is scratch.
+    fn stretch(&self, s: Stretch) -> Result<DType, Problem> {
+        let param = self.kernel.params.get(s.buf.0 as usize).ok_or(Problem::UnknownBuffer(s.buf))?;
+        match s.at {
+            Some(at) => self.index(at)?,
+            None if !matches!(param.role, Role::Scratch(_)) => return Err(Problem::NotScratch(s.buf)),
+            None => {}
+        }
+        Ok(param.mem)
     }
 }
 
@@ -462,6 +472,7 @@ impl<'k> Scopes<'k> {
             }
             Stmt::Strip { src, dst, count, .. } => {
                 self.used(*count)?;
+                src.iter().chain([dst]).filter_map(|s| s.at).try_for_each(|v| self.used(v))?;
                 self.types.strip(src, *dst, *count)
             }
             Stmt::Let(_) | Stmt::For(_) => unreachable!("these define values"),

@@ -90,14 +90,19 @@ pub fn settle(b: &mut LoopBuilder, x: Val, dtype: DType) -> Val {
     }
 }
 
-/// The stored bits (in an I32) of an f32 value as f16 or bf16.
+/// The stored bits (in an I32) of an f32 value as f16 or bf16. What was rounded to it is not rounded again.
 pub fn to_half_bits(b: &mut LoopBuilder, x: Val, dtype: DType) -> Val {
+    if let Some(bits) = b.half_bits(x, dtype) {
+        return bits;
+    }
     if dtype == DType::F16 { half::f32_to_f16(b, x) } else { half::f32_to_bf16(b, x) }
 }
 
 /// The f32 value of stored f16 or bf16 bits.
 pub fn from_half_bits(b: &mut LoopBuilder, bits: Val, dtype: DType) -> Val {
-    if dtype == DType::F16 { half::f16_to_f32(b, bits) } else { half::bf16_to_f32(b, bits) }
+    let value = if dtype == DType::F16 { half::f16_to_f32(b, bits) } else { half::bf16_to_f32(b, bits) };
+    b.set_half_bits(value, dtype, bits);
+    value
 }
 
 /// `x`, a computed value of dtype `from`, as a computed value of dtype `to`.

@@ -31,7 +31,10 @@ fn mark_block(kernel: &Kernel, block: &Block, used: &mut [bool]) {
                 mark(*ok);
                 mark(*detail);
             }
-            Stmt::Strip { count, .. } => mark(*count),
+            Stmt::Strip { src, dst, count, .. } => {
+                mark(*count);
+                src.iter().chain([dst]).filter_map(|s| s.at).for_each(&mut mark);
+            }
             Stmt::For(f) => {
                 mark(f.begin);
                 mark(f.end);

@@ -6,13 +6,16 @@
 //! for. A row short enough is one strip, and its results serve the other loops over the same row that
 //! want the same function of the same argument: the exponentials of a softmax are computed once.
 //!
+//! A routine reads arguments where they lie, and leaves results where they belong, if nothing else is done to
+//! them.
+//!
 //! The routines compute the very expansions that would stand here otherwise, so the bits are the same.
 
 use rustc_hash::FxHashMap;
 use rustorch_ir::DType;
 use rustorch_ir::loops::build::operands;
 use rustorch_ir::loops::{
-    Addr, BinOp, Block, Buf, Carried, CmpOp, Elem, For, Inst, Kernel, Param, Role, Stmt, Ty, Val,
+    Addr, BinOp, Block, Buf, Carried, CmpOp, Elem, For, Inst, Kernel, Param, Role, Stmt, Stretch, Ty, Val,
 };
 use smallvec::SmallVec;
 
@@ -54,6 +57,8 @@ struct Applied {
     scratch: Buf,
     /// Already there, from an earlier loop.
     ready: bool,
+    /// The memory, and index, that the results go to when the loop does nothing else with them.
+    result: Option<(Buf, Val)>,
 }
 
 impl Strips<'_> {
@@ -149,10 +154,14 @@ impl Strips<'_> {
                     depth: d,
                     scratch: Buf(0),
                     ready: false,
+                    result: None,
                 });
                 d += 1;
             }
             depth.insert(*v, d);
+        }
+        for a in &mut found {
+            a.result = self.direct_result(f, lanes, a.value);
         }
         let whole_steps = f.step == 1 || f.step == lanes as i64;
         (!found.is_empty() && whole_steps).then_some((found, lanes))
@@ -179,17 +188,22 @@ impl Strips<'_> {
                 .iter()
                 .find(|k| k.bounds == (f.begin, f.end, f.step) && self.same(k.value, k.var, value, f.var));
             if let Some(k) = known {
-                (a.scratch, a.ready) = (k.scratch, true);
+                (a.scratch, a.ready, a.result) = (k.scratch, true, None);
                 continue;
             }
             // Two equal functions in one loop are one already.
             a.scratch = self.scratch(self.k.ty(value).elem, total);
+            if a.result.is_some() {
+                continue;
+            }
             kept.push(Kept { value, var: f.var, bounds: (f.begin, f.end, f.step), scratch: a.scratch });
         }
         let count = self.index(total as i64);
         self.stages(f, lanes, applied, (f.begin, f.end, f.begin), count, out);
-        let last = self.stage(f, lanes, applied, (f.begin, f.end, f.begin), None, &[]);
-        out.push(last);
+        if applied.iter().all(|a| a.result.is_none()) {
+            let last = self.stage(f, lanes, applied, (f.begin, f.end, f.begin), None, &[]);
+            out.push(last);
+        }
     }
 
     /// The loop as a loop over strips.
@@ -215,6 +229,18 @@ impl Strips<'_> {
         body.push(Stmt::Let(count));
         self.stages(&f, lanes, applied, (strip, end, strip), count, &mut body);
 
+        if applied.iter().any(|a| a.result.is_some()) {
+            let carried = Vec::new();
+            out.push(Stmt::For(Box::new(For {
+                var: strip,
+                begin: f.begin,
+                end: f.end,
+                step,
+                carried,
+                body,
+            })));
+            return;
+        }
         let phis: Vec<Val> = f.carried.iter().map(|c| self.add(Inst::Defined, self.k.ty(c.phi))).collect();
         let last = self.stage(&f, lanes, applied, (strip, end, strip), None, &phis);
         let Stmt::For(inner) = &last else { unreachable!("a stage is a loop") };
@@ -256,22 +282,99 @@ impl Strips<'_> {
             let mut stores: Vec<(Val, Buf)> = Vec::new();
             let mut calls: Vec<Stmt> = Vec::new();
             for a in here {
-                let mut src: SmallVec<[Buf; 2]> = SmallVec::from_slice(&[a.scratch]);
-                stores.push((a.args[0], a.scratch));
-                for &arg in &a.args[1..] {
+                let mut src: SmallVec<[Stretch; 2]> = SmallVec::new();
+                for (i, &arg) in a.args.iter().enumerate() {
+                    if let Some(read) = self.direct_source(f, lanes, arg, bounds.2, &mut calls) {
+                        src.push(read);
+                        continue;
+                    }
                     let Role::Scratch(len) = self.k.params[a.scratch.0 as usize].role else {
                         unreachable!("made by this pass")
                     };
-                    let more = self.scratch(self.k.ty(a.value).elem, len);
-                    stores.push((arg, more));
-                    src.push(more);
+                    let to = if i == 0 { a.scratch } else { self.scratch(self.k.ty(a.value).elem, len) };
+                    stores.push((arg, to));
+                    src.push(to.into());
                 }
-                calls.push(Stmt::Strip { routine: a.name, src, dst: a.scratch, count });
+                let dst = match a.result {
+                    Some((buf, index)) => {
+                        Stretch { buf, at: Some(self.at_origin(f, index, bounds.2, &mut calls)) }
+                    }
+                    None => a.scratch.into(),
+                };
+                calls.push(Stmt::Strip { routine: a.name, src, dst, count });
             }
-            let stage = self.stage(f, lanes, applied, bounds, Some(&stores), &[]);
-            out.push(stage);
+            if !stores.is_empty() {
+                let stage = self.stage(f, lanes, applied, bounds, Some(&stores), &[]);
+                out.push(stage);
+            }
             out.extend(calls);
         }
+    }
+
+    /// Where the routine can read an argument itself: one that is loaded element by element, unguarded, from
+    /// memory that the kernel does not write.
+    fn direct_source(
+        &mut self,
+        f: &For,
+        lanes: u16,
+        arg: Val,
+        origin: Val,
+        out: &mut Block,
+    ) -> Option<Stretch> {
+        let &Inst::Load { buf, mem, addr: Addr::Unit(index) } = self.k.inst(arg) else { return None };
+        let inside = f.body.iter().any(|s| matches!(s, Stmt::Let(v) if *v == arg));
+        let checked = f.body.iter().any(|s| matches!(s, Stmt::Check { .. }));
+        let float = matches!(mem, DType::F32 | DType::F64);
+        let stable = self.k.params[buf.0 as usize].role == Role::In;
+        if !(inside && !checked && float && stable && self.walks(f, lanes, index)) {
+            return None;
+        }
+        Some(Stretch { buf, at: Some(self.at_origin(f, index, origin, out)) })
+    }
+
+    /// Where the routine can leave its results at once: the loop does nothing but store them.
+    fn direct_result(&self, f: &For, lanes: u16, value: Val) -> Option<(Buf, Val)> {
+        let mut effects = f.body.iter().filter(|s| !matches!(s, Stmt::Let(_)));
+        let (Some(&Stmt::Store { buf, mem, addr: Addr::Unit(index), value: stored }), None) =
+            (effects.next(), effects.next())
+        else {
+            return None;
+        };
+        let only = stored == value && f.carried.is_empty() && matches!(mem, DType::F32 | DType::F64);
+        (only && self.walks(f, lanes, index)).then_some((buf, index))
+    }
+
+    /// Whether the index runs over element after element.
+    fn walks(&self, f: &For, lanes: u16, index: Val) -> bool {
+        let per_iteration = i64::from(lanes);
+        match self.k.inst(index) {
+            _ if index == f.var => f.step == per_iteration,
+            Inst::Affine { terms, .. } => {
+                let inner = |v: Val| f.body.iter().any(|s| matches!(s, Stmt::Let(x) if *x == v));
+                terms.iter().any(|&(v, c)| v == f.var && c * f.step == per_iteration)
+                    && !terms.iter().any(|&(v, _)| inner(v))
+            }
+            _ => false,
+        }
+    }
+
+    /// An index that walks, at the iteration `origin`.
+    fn at_origin(&mut self, f: &For, index: Val, origin: Val, out: &mut Block) -> Val {
+        let Inst::Affine { terms, offset } = self.k.inst(index).clone() else { return origin };
+        let mut moved: SmallVec<[(Val, i64); 4]> = SmallVec::new();
+        for (v, c) in terms {
+            let v = if v == f.var { origin } else { v };
+            // The origin may be a term already.
+            match moved.iter_mut().find(|t| t.0 == v) {
+                Some(term) => term.1 += c,
+                None => moved.push((v, c)),
+            }
+        }
+        moved.retain(|t| t.1 != 0);
+        moved.sort_unstable_by_key(|t| t.0);
+        let at = self.add(Inst::Affine { terms: moved, offset }, Ty::I64);
+        out.push(Stmt::Let(at));
+        at
     }
 
     /// A copy of the loop over `begin..end` (scratch counted from `origin`), functions read from scratch. With

@@ -1,6 +1,6 @@
 //! Equal bits from strips and from the expansions run one number at a time.
 
-use super::{StripFn, avx2, strip_routine};
+use super::{StripFn, avx2, avx512, strip_routine};
 use rustorch_ir::op::scalar_math as sm;
 
 /// The single-number [`sm::Core`] that the expansions themselves are tested with.
@@ -11,20 +11,23 @@ mod plain;
 use plain::{Bits, Plain};
 
 fn expected(name: &str, x: Bits, y: Bits) -> Bits {
-    let c = &mut Plain;
-    match name {
-        "exp" => sm::exp(c, x),
-        "expm1" => sm::expm1(c, x),
-        "log" => sm::log(c, x),
-        "log1p" => sm::log1p(c, x),
-        "tanh" => sm::tanh(c, x),
-        "sigmoid" => sm::sigmoid(c, x),
-        "erf" => sm::erf(c, x),
-        "sin" => sm::sin(c, x),
-        "cos" => sm::cos(c, x),
-        "pow" => sm::pow(c, x, y),
-        _ => panic!("{name} has no expectation"),
+    let args = [x, y];
+    let arity = sm::math_arity(name).expect("a routine is named after a function");
+    sm::expand(&mut Plain, name, &args[..arity]).expect("a function has an expansion")
+}
+
+type Routines = fn(&str, bool) -> Option<StripFn>;
+
+/// The routines for each kind of registers that this machine has.
+fn kinds() -> Vec<(&'static str, Routines, &'static [&'static str])> {
+    let mut kinds: Vec<(_, Routines, _)> = Vec::new();
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        kinds.push(("avx2", avx2::routine, avx2::NAMES));
     }
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+        kinds.push(("avx512", avx512::routine, avx512::NAMES));
+    }
+    kinds
 }
 
 /// Patterns that look random (splitmix64), with special values among them and ordinary sizes prevailing.
@@ -94,27 +97,29 @@ fn equal(a: Bits, b: Bits) -> bool {
 }
 
 fn check<T: Element + std::fmt::Debug>() {
-    for &(name, count) in avx2::NAMES {
-        let Some(routine) = strip_routine(name, T::DOUBLE) else {
-            println!("no strip of {name}: this machine lacks AVX2 or FMA");
-            continue;
-        };
-        assert_eq!(routine.inputs, count);
-        // Every length of tail.
-        for length in (0..20).chain([20_011]) {
-            let x: Vec<T> = inputs(length as u64, length).into_iter().map(T::of).collect();
-            let y: Vec<T> = inputs(97 + length as u64, length).into_iter().rev().map(T::of).collect();
-            let got = run(routine, &x, &y);
-            for i in 0..length {
-                let want = expected(name, x[i].into(), y[i].into());
-                assert!(
-                    equal(got[i].into(), want),
-                    "{name}({:?}, {:?}) = {:?} in a strip, {want:?} alone",
-                    x[i],
-                    y[i],
-                    got[i]
-                );
-            }
+    for (kind, routines, names) in kinds() {
+        for &name in names {
+            check_routine::<T>(kind, name, routines(name, T::DOUBLE).expect("a name of the list"));
+        }
+    }
+}
+
+fn check_routine<T: Element + std::fmt::Debug>(kind: &str, name: &str, routine: StripFn) {
+    assert_eq!(Some(routine.inputs), sm::math_arity(name));
+    // Every length of tail.
+    for length in (0..40).chain([20_011]) {
+        let x: Vec<T> = inputs(length as u64, length).into_iter().map(T::of).collect();
+        let y: Vec<T> = inputs(97 + length as u64, length).into_iter().rev().map(T::of).collect();
+        let got = run(routine, &x, &y);
+        for i in 0..length {
+            let want = expected(name, x[i].into(), y[i].into());
+            assert!(
+                equal(got[i].into(), want),
+                "{name}({:?}, {:?}) = {:?} in a strip of {kind}, {want:?} alone",
+                x[i],
+                y[i],
+                got[i]
+            );
         }
     }
 }

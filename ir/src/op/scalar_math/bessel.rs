@@ -5,6 +5,7 @@ use super::{Core, poly_by_width, with_sign_of};
 
 /// A polynomial in `(x/2)²` up to 8, all of whose coefficients are positive; beyond,
 /// `e^|x| / √|x|` times a polynomial in `8/|x|`.
+#[inline(always)]
 pub fn i0<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let half = c.float(x, 0.5);
@@ -15,6 +16,7 @@ pub fn i0<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// As [`i0`], with the factor `x/2` before the polynomial; odd.
+#[inline(always)]
 pub fn i1<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let half = c.float(x, 0.5);

@@ -29,6 +29,28 @@ pub trait Core {
     fn fdiv(&mut self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once.
     fn fma(&mut self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a` if `a < b`, else `b`.
+    #[inline(always)]
+    fn fmin(&mut self, a: Self::V, b: Self::V) -> Self::V {
+        let less = self.flt(a, b);
+        self.select(less, a, b)
+    }
+    /// `a` if `b < a`, else `b`.
+    #[inline(always)]
+    fn fmax(&mut self, a: Self::V, b: Self::V) -> Self::V {
+        let less = self.flt(b, a);
+        self.select(less, a, b)
+    }
+    /// `x·2^n`, rounded once even where the result overflows or is denormal, for an `x` near 1 and an integral
+    /// `n` of the exponents' range times a small factor, which is also the low bits of the integer `shifted`.
+    #[inline(always)]
+    fn times_power_of_two(&mut self, x: Self::V, n: Self::V, shifted: Self::V) -> Self::V
+    where
+        Self: Sized,
+    {
+        let _ = n;
+        super::exp::scale(self, x, shifted)
+    }
     fn fneg(&mut self, a: Self::V) -> Self::V;
     fn fabs(&mut self, a: Self::V) -> Self::V;
     fn fsqrt(&mut self, a: Self::V) -> Self::V;

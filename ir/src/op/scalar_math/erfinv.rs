@@ -7,6 +7,7 @@ use super::{Core, by_width, poly, with_sign_of};
 
 /// A first value from polynomials in `w = -log(1 - x²)`, the variable of Giles (2010), then Halley's step,
 /// whose error is the cube of the first one's.
+#[inline(always)]
 pub fn erfinv<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let one = c.float(x, 1.0);

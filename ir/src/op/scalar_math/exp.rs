@@ -80,7 +80,7 @@ fn exp_bounded<C: Core>(c: &mut C, x: C::V) -> C::V {
     let r = subtract_ln2(c, x, n);
     let p = expm1_reduced(c, r);
     let p = one_plus(c, p);
-    scale(c, p, shifted)
+    c.times_power_of_two(p, n, shifted)
 }
 
 /// `e^x·(high + low)` for `x` within the bounds of [`exp_bounded`] and a `low` that is small beside `high`.
@@ -99,7 +99,7 @@ pub(super) fn exp_times<C: Core>(c: &mut C, x: C::V, high: C::V, low: C::V) -> C
     let rest = c.fma(p, low, low);
     let rest = c.fma(p, high, rest);
     let product = c.fadd(high, rest);
-    scale(c, product, shifted)
+    c.times_power_of_two(product, n, shifted)
 }
 
 /// Below this, `e^x` rounds to zero.
@@ -128,7 +128,7 @@ pub(super) fn exp2_parts<C: Core>(c: &mut C, high: C::V, low: Option<C::V>) -> C
     let p = poly_by_width(c, r, &EXP2_F32, &EXP2_F64);
     let one = c.float(r, 1.0);
     let p = c.fma(r, p, one);
-    scale(c, p, shifted)
+    c.times_power_of_two(p, n, shifted)
 }
 
 #[inline(always)]

@@ -3,6 +3,7 @@
 use super::{Core, by_width, int_by_width, mantissa_bits, sign_bits};
 
 /// `√(x² + y²)` without overflow or underflow on the way.
+#[inline(always)]
 pub fn hypot<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
     let (x, y) = (c.fabs(x), c.fabs(y));
     let swap = c.flt(x, y);
@@ -60,6 +61,7 @@ pub fn nextafter<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
 }
 
 /// A copy of `x` that is normal if `x` is finite and not zero, and by what exponent it was raised.
+#[inline(always)]
 fn normalised<C: Core>(c: &mut C, x: C::V) -> (C::V, C::V) {
     let size = c.fabs(x);
     let least = by_width(c, x, f32::MIN_POSITIVE.into(), f64::MIN_POSITIVE);
@@ -73,6 +75,7 @@ fn normalised<C: Core>(c: &mut C, x: C::V) -> (C::V, C::V) {
 }
 
 /// Whether `x` is zero, infinite or NaN.
+#[inline(always)]
 fn has_no_exponent<C: Core>(c: &mut C, x: C::V) -> C::M {
     let size = c.fabs(x);
     let zero = c.float(x, 0.0);

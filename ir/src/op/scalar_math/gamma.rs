@@ -10,6 +10,7 @@ use std::f64::consts::PI;
 const FAR: f64 = 10.0;
 
 /// `sin(πx)` and `cos(πx)`, exact in their zeros.
+#[inline(always)]
 fn sin_cos_pi<C: Core>(c: &mut C, x: C::V) -> (C::V, C::V) {
     // x = n/2 + r with |r| <= ¼, so that πr needs no reduction.
     let two = c.float(x, 2.0);
@@ -69,6 +70,7 @@ pub(super) fn stirling_rest<C: Core>(c: &mut C, a: C::V) -> C::V {
 ///
 /// `a = |x|` is brought to `[1, 2)` by the recurrence, where `u·(u - 1)·q(u)` with `u = a - 1` keeps the
 /// zeros at 1 and 2; far out Stirling's series serves; negative numbers go by the reflection formula.
+#[inline(always)]
 pub fn lgamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let zero = c.float(x, 0.0);
     let one = c.float(x, 1.0);
@@ -132,6 +134,7 @@ pub fn lgamma<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// The derivative of [`lgamma`]; infinite at zero, NaN at the negative integers, as in torch.
+#[inline(always)]
 pub fn digamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let zero = c.float(x, 0.0);
     let one = c.float(x, 1.0);

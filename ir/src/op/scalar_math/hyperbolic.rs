@@ -1,6 +1,6 @@
 //! Hyperbolic functions and their inverses.
 
-use super::exp::{Exponent, expm1_reduced, nearest_exponent, power_of_two, scale, subtract_ln2};
+use super::exp::{Exponent, expm1_reduced, nearest_exponent, power_of_two, subtract_ln2};
 use super::log::{log, log1p};
 use super::{Core, at_most, by_width, one_minus, one_plus, poly_by_width, with_sign_of};
 use std::f64::consts::{LN_2, LOG2_E};
@@ -45,7 +45,9 @@ fn half_exponentials<C: Core>(c: &mut C, x: C::V) -> (C::V, C::V) {
     let p = one_plus(c, p);
     let one = c.int(shifted, 1);
     let shifted = c.isub(shifted, one);
-    let growing = scale(c, p, shifted);
+    let one = c.float(x, 1.0);
+    let n = c.fsub(n, one);
+    let growing = c.times_power_of_two(p, n, shifted);
     let quarter = c.float(x, 0.25);
     let fading = c.fdiv(quarter, growing);
     (growing, fading)

@@ -3,23 +3,27 @@
 use super::{Core, by_width, poly_by_width, sign_bits, with_sign_of, xor_sign};
 
 /// π/2 as the nearest float and what is missing.
+#[inline(always)]
 fn half_pi<C: Core>(c: &mut C, like: C::V) -> (C::V, C::V) {
     use super::trig::{HALF_PI_F32, HALF_PI_F64};
     (by_width(c, like, HALF_PI_F32[0], HALF_PI_F64[0]), by_width(c, like, HALF_PI_F32[1], HALF_PI_F64[1]))
 }
 
 /// `high - (x - low)`: a constant in two parts less `x`.
+#[inline(always)]
 fn subtract_from<C: Core>(c: &mut C, (high, low): (C::V, C::V), x: C::V) -> C::V {
     let x = c.fsub(x, low);
     c.fsub(high, x)
 }
 
 /// Twice a constant in two parts.
+#[inline(always)]
 fn twice<C: Core>(c: &mut C, (high, low): (C::V, C::V)) -> (C::V, C::V) {
     (c.fadd(high, high), c.fadd(low, low))
 }
 
 /// The arc tangent of `t` from 0 to 1.
+#[inline(always)]
 fn atan_of_unit<C: Core>(c: &mut C, t: C::V) -> C::V {
     let z = c.fmul(t, t);
     let p = poly_by_width(c, z, &ATAN_F32, &ATAN_F64);
@@ -27,6 +31,7 @@ fn atan_of_unit<C: Core>(c: &mut C, t: C::V) -> C::V {
     c.fma(cube, p, t)
 }
 
+#[inline(always)]
 pub fn atan<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let one = c.float(x, 1.0);
@@ -41,6 +46,7 @@ pub fn atan<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// The angle of the point `(x, y)`.
+#[inline(always)]
 pub fn atan2<C: Core>(c: &mut C, y: C::V, x: C::V) -> C::V {
     let (size_y, size_x) = (c.fabs(y), c.fabs(x));
     let steep = c.flt(size_x, size_y);
@@ -84,6 +90,7 @@ struct Folded<V, M> {
 }
 
 /// For `a` up to ½ its arc sine; above, the arc sine of `√((1 - a) / 2)`, half of its arc cosine.
+#[inline(always)]
 fn asin_folded<C: Core>(c: &mut C, a: C::V) -> Folded<C::V, C::M> {
     let half = c.float(a, 0.5);
     let above = c.flt(half, a);
@@ -99,6 +106,7 @@ fn asin_folded<C: Core>(c: &mut C, a: C::V) -> Folded<C::V, C::M> {
     Folded { above, s, tail }
 }
 
+#[inline(always)]
 pub fn asin<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let Folded { above, s, tail } = asin_folded(c, a);
@@ -117,6 +125,7 @@ pub fn asin<C: Core>(c: &mut C, x: C::V) -> C::V {
     with_sign_of(c, y, x)
 }
 
+#[inline(always)]
 pub fn acos<C: Core>(c: &mut C, x: C::V) -> C::V {
     let a = c.fabs(x);
     let Folded { above, s, tail } = asin_folded(c, a);
@@ -136,6 +145,7 @@ pub fn acos<C: Core>(c: &mut C, x: C::V) -> C::V {
 }
 
 /// `y`, or NaN unless `a <= 1`.
+#[inline(always)]
 fn nan_beyond_one<C: Core>(c: &mut C, a: C::V, y: C::V) -> C::V {
     let one = c.float(a, 1.0);
     let nan = c.float(a, f64::NAN);

@@ -137,15 +137,13 @@ fn with_sign_of<C: Core>(c: &mut C, magnitude: C::V, sign: C::V) -> C::V {
 /// The smaller of `x` and `limit`; NaN stays NaN.
 #[inline(always)]
 fn at_most<C: Core>(c: &mut C, x: C::V, limit: C::V) -> C::V {
-    let beyond = c.flt(limit, x);
-    c.select(beyond, limit, x)
+    c.fmin(limit, x)
 }
 
 /// The larger of `x` and `limit`; NaN stays NaN.
 #[inline(always)]
 fn at_least<C: Core>(c: &mut C, x: C::V, limit: C::V) -> C::V {
-    let beyond = c.flt(x, limit);
-    c.select(beyond, limit, x)
+    c.fmax(limit, x)
 }
 
 /// The polynomial with these coefficients, lowest degree first. Long ones run as two chains in `x²`.

@@ -6,6 +6,7 @@ use super::{Core, by_width, with_sign_of};
 ///
 /// The rounded quotient times `y` misses `r` by at most half a unit in the last place of the quotient,
 /// times `y`; that difference is a multiple of the unit of `y` and no wider than a mantissa.
+#[inline(always)]
 fn reduce<C: Core>(c: &mut C, r: C::V, y: C::V) -> C::V {
     let quotient = c.fdiv(r, y);
     let whole = c.fround(quotient);
@@ -17,6 +18,7 @@ fn reduce<C: Core>(c: &mut C, r: C::V, y: C::V) -> C::V {
 ///
 /// Each step takes off as many bits of the quotient as a mantissa has. Since the quotient itself may
 /// overflow, multiples of `y` by powers of two come first; those that overflow change nothing.
+#[inline(always)]
 fn reduce_far<C: Core>(c: &mut C, r: C::V, y: C::V) -> C::V {
     let double = c.is_double(r);
     let up = by_width(c, y, 2f64.powi(100), 2f64.powi(700));
@@ -34,6 +36,7 @@ fn reduce_far<C: Core>(c: &mut C, r: C::V, y: C::V) -> C::V {
 }
 
 /// The remainder of the quotient rounded towards zero, with the sign of `x`; exact, as in C.
+#[inline(always)]
 pub fn fmod<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
     let size = c.fabs(y);
     let quotient = c.fdiv(x, size);
@@ -79,6 +82,7 @@ pub fn fmod<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
 }
 
 /// The remainder with the sign of the divisor, as torch's `remainder` and Python's `%`.
+#[inline(always)]
 pub fn remainder<C: Core>(c: &mut C, x: C::V, y: C::V) -> C::V {
     let r = fmod(c, x, y);
     let zero = c.float(x, 0.0);

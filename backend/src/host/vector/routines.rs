@@ -1,0 +1,105 @@
+//! The routines, compiled for one kind of registers.
+
+/// A routine of one argument over contiguous elements.
+macro_rules! unary {
+    ($lanes:ident, $features:literal, $function:ident) => {
+        #[target_feature(enable = $features)]
+        pub(super) unsafe extern "C" fn $function(
+            x: *const <$lanes as Lanes>::Element,
+            y: *mut <$lanes as Lanes>::Element,
+            n: i64,
+        ) {
+            let n = n as usize;
+            let mut i = 0;
+            // One place where the function stands, and is inlined whatever its size. SAFETY: the caller gives
+            // `n` elements behind both pointers; i + count stays within them.
+            unsafe {
+                while i < n {
+                    let count = $lanes::COUNT.min(n - i);
+                    let v = $lanes::load_up_to(x.add(i), count);
+                    let v = rustorch_ir::op::scalar_math::$function(&mut $lanes, v);
+                    $lanes::store_up_to(y.add(i), count, v);
+                    i += count;
+                }
+            }
+        }
+    };
+}
+
+/// A routine of two arguments.
+macro_rules! binary {
+    ($lanes:ident, $features:literal, $function:ident) => {
+        #[target_feature(enable = $features)]
+        pub(super) unsafe extern "C" fn $function(
+            a: *const <$lanes as Lanes>::Element,
+            b: *const <$lanes as Lanes>::Element,
+            y: *mut <$lanes as Lanes>::Element,
+            n: i64,
+        ) {
+            let n = n as usize;
+            let mut i = 0;
+            // SAFETY: as for functions of one argument, with two inputs.
+            unsafe {
+                while i < n {
+                    let count = $lanes::COUNT.min(n - i);
+                    let (v, w) = ($lanes::load_up_to(a.add(i), count), $lanes::load_up_to(b.add(i), count));
+                    let v = rustorch_ir::op::scalar_math::$function(&mut $lanes, v, w);
+                    $lanes::store_up_to(y.add(i), count, v);
+                    i += count;
+                }
+            }
+        }
+    };
+}
+
+/// Every routine, over these lanes of f32 and of f64, which need these features.
+macro_rules! routines {
+    ($single:ident, $double:ident, $features:literal) => {
+        $crate::host::vector::routines::routines! {
+            ($single, $double, $features)
+            unary 1 exp exp2 expm1 log log2 log10 log1p sigmoid;
+            unary 1 sin cos tan asin acos atan;
+            unary 1 sinh cosh tanh asinh acosh atanh;
+            unary 1 erf erfc erfinv lgamma digamma i0 i1;
+            binary 2 pow atan2 hypot fmod remainder;
+        }
+    };
+    ($lanes:tt $($shape:ident $inputs:literal $($function:ident)*;)*) => {
+        mod singles {
+            use super::*;
+            $($($crate::host::vector::routines::compiled!(single $lanes $shape $function);)*)*
+        }
+        mod doubles {
+            use super::*;
+            $($($crate::host::vector::routines::compiled!(double $lanes $shape $function);)*)*
+        }
+
+        /// The routine of this name; the caller has checked that the machine has the instructions.
+        pub(super) fn routine(name: &str, double: bool) -> Option<super::StripFn> {
+            let (address, inputs) = match (name, double) {
+                $($(
+                    (stringify!($function), false) => (singles::$function as *const u8, $inputs),
+                    (stringify!($function), true) => (doubles::$function as *const u8, $inputs),
+                )*)*
+                _ => return None,
+            };
+            Some(super::StripFn { address, inputs })
+        }
+
+        /// The names that [`routine`] knows.
+        #[cfg(test)]
+        pub(super) const NAMES: &[&str] = &[$($(stringify!($function)),*),*];
+    };
+}
+
+/// One routine under the name of its function.
+macro_rules! compiled {
+    (single ($single:ident, $double:ident, $features:literal) $shape:ident $function:ident) => {
+        $crate::host::vector::routines::$shape!($single, $features, $function);
+    };
+    (double ($single:ident, $double:ident, $features:literal) $shape:ident $function:ident) => {
+        $crate::host::vector::routines::$shape!($double, $features, $function);
+    };
+}
+
+pub(super) use {binary, compiled, routines, unary};

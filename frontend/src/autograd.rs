@@ -127,7 +127,7 @@ impl Sweep {
             if !input.requires_grad() {
                 return runtime("One of the differentiated Tensors does not require grad");
             }
-            if self.options.accumulate && !input.is_leaf() {
+            if self.options.accumulate && !input.is_leaf()? {
                 input.retain_grad()?;
             }
             let value = input.read()?;

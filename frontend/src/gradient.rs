@@ -160,6 +160,8 @@ pub(crate) enum Kind {
     },
     /// The value was overwritten: its gradient ends here, as zero.
     End,
+    /// A view that was made while nothing was recorded: results depend on it, its gradient is dropped.
+    Nowhere,
 }
 
 #[derive(Default)]
@@ -222,6 +224,11 @@ impl GradNode {
         GradNode::new(next_seq(), Kind::Leaf(slot), None, GradEdges::default())
     }
 
+    /// Where the gradient of a view goes that was made while nothing was recorded.
+    pub(crate) fn nowhere() -> Arc<GradNode> {
+        GradNode::new(next_seq(), Kind::Nowhere, None, GradEdges::default())
+    }
+
     pub(crate) fn custom(
         inputs: &[Recorded],
         results: Vec<Type>,
@@ -263,7 +270,7 @@ impl GradNode {
     /// Drops what the gradient needs, unless it needs nothing that torch would have saved.
     pub(crate) fn free(&self) {
         if self.function.as_ref().is_some_and(|f| !f.saves())
-            || matches!(self.kind, Kind::Leaf(_) | Kind::End)
+            || matches!(self.kind, Kind::Leaf(_) | Kind::End | Kind::Nowhere)
         {
             return;
         }
@@ -279,7 +286,7 @@ impl GradNode {
         match &self.kind {
             Kind::Leaf(_) => Cow::Borrowed("AccumulateGrad"),
             Kind::Custom { name, .. } => Cow::Owned(name.clone()),
-            Kind::End => Cow::Borrowed("ZeroBackward0"),
+            Kind::End | Kind::Nowhere => Cow::Borrowed("ZeroBackward0"),
             Kind::Op => {
                 let text = self.edges().node.as_ref().map(|n| n.op().to_string()).unwrap_or_default();
                 let word = text.split('<').next().unwrap_or_default();
@@ -305,6 +312,9 @@ impl GradNode {
         while let Some(node) = open.pop() {
             for input in &node.edges().inputs {
                 let Some((next, port)) = input.grad_node() else { continue };
+                if matches!(next.kind, Kind::Nowhere) {
+                    continue;
+                }
                 if own(next) {
                     if !seen.contains(&next.seq) {
                         seen.push(next.seq);

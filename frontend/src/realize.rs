@@ -205,13 +205,13 @@ impl Tensor {
     /// Computes the tensor's value, with its storage.
     pub fn realize(&self) -> Result<()> {
         realize(&[self.storage().value()])?;
-        realize(&[self.read()?])
+        realize(&[self.read_data()?])
     }
 
     /// The bytes of the tensor: a strided stretch of a buffer.
     pub fn buffer(&self) -> Result<Stored> {
         realize(&[self.storage().value()])?;
-        let value = self.read()?;
+        let value = self.read_data()?;
         realize(std::slice::from_ref(&value))?;
         match value.stored() {
             Some(stored) => Ok(stored),
@@ -229,7 +229,7 @@ impl Tensor {
         if plain {
             return Ok(stored.buffer);
         }
-        match copy_now(&self.read()?)?.stored() {
+        match copy_now(&self.read_data()?)?.stored() {
             Some(stored) => Ok(stored.buffer),
             None => runtime("internal error: a realised value has no bytes"),
         }

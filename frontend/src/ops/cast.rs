@@ -2,7 +2,7 @@
 
 use super::layout::finish;
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, refuse_partial_overlap};
 use rustorch_ir::DType;
 
 /// The tensor in another dtype; itself if it has it, unless a copy is asked for.
@@ -19,6 +19,7 @@ pub fn copy_in_place(x: &Tensor, source: &Tensor) -> Result<Tensor> {
     if x.is_same(source) {
         return Ok(x.clone());
     }
+    refuse_partial_overlap(x, source)?;
     let (sizes, value) = (x.sizes(), source.read()?);
     let shape = super::axes::broadcast(&sizes, value.shape())?;
     if shape != sizes {

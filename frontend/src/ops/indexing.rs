@@ -9,14 +9,15 @@ mod positions;
 mod rows;
 mod table;
 
-pub use advanced::{index, index_put};
+pub use advanced::{index, index_put, index_put_times};
 pub(crate) use known::{Count, out_of_bounds, out_of_bounds_runtime, prepared, real};
 pub use known::{integer, integers};
 pub use lookup::{embedding, one_hot};
 pub use masked::{masked_scatter, masked_select};
 pub use overlay::{as_strided_scatter, diagonal_scatter, select_scatter, slice_scatter};
 pub use positions::{nonzero, nonzero_static, nonzero_tuple, unravel_index};
-pub use rows::{index_add, index_copy, index_fill, index_reduce, index_select, put, take, take_along_dim};
+use rows::index_fill;
+pub use rows::{index_add, index_copy, index_reduce, index_select, put, take, take_along_dim};
 pub use table::ENTRIES;
 
 use crate::error::{Error, Result, runtime};
@@ -25,7 +26,7 @@ use crate::ops::view_ops::{self, Spans, check_step, slice_span, whole};
 use crate::promote::checked_literal;
 use crate::record::Recorded;
 use crate::registry::{IndexItem, Scalar};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
 use crate::view::ViewOp;
 use rustorch_ir::op::{Op, Span, Update};
 use rustorch_ir::{DType, Shape};
@@ -73,10 +74,14 @@ fn assign(
         return all(&view, value);
     }
     let scope = Scope::enter("IndexPutBackward0");
-    view.check_write(value.requires_grad())?;
+    view.check_fill(value.requires_grad())?;
+    std::iter::once(value).chain(indices.iter().flatten()).try_for_each(|t| refuse_overlap(&view, t))?;
     let value = without_leading_ones(value)?;
     let new = index_put(&view, &indices, &value, false)?;
     save(&scope, &indices)?;
+    if view.geometry().repeats() {
+        return view.write_latest(new, &index_put_times(&view, &indices)?);
+    }
     view.write(new)
 }
 
@@ -108,6 +113,7 @@ fn copy_into(target: &Tensor, value: &Tensor) -> Result<()> {
     let _scope = Scope::enter("CopyBackwards");
     let tracks = value.requires_grad();
     target.check_write(tracks)?;
+    refuse_partial_overlap(target, value)?;
     let value = view_ops::expand_to(&without_leading_ones(value)?, &target.sizes())?;
     let same = !tracks && value.shares_storage(target) && !target.requires_grad();
     if same && value.dtype() == target.dtype() && value.geometry() == target.geometry() {

@@ -19,6 +19,13 @@ pub(crate) fn finish(value: Recorded, operands: &[&Tensor]) -> Result<Tensor> {
     Tensor::from_value_in_order(value, &order)
 }
 
+impl Tensor {
+    /// A tensor of `value`, an element-wise result of this one's shape, whose axes lie in memory as this one's do.
+    pub fn like(&self, value: Recorded) -> Result<Tensor> {
+        finish(value, &[self])
+    }
+}
+
 /// The order that the operands' strides ask for: the first operand that tells two axes apart decides on them.
 pub(crate) fn order(shape: &Shape, operands: &[&Tensor]) -> Order {
     let strides: SmallVec<[SmallVec<[i64; 4]>; 3]> =

@@ -8,7 +8,7 @@ use crate::registry::default_dtype;
 use crate::tensor::Tensor;
 use rustorch_ir::{DType, Literal};
 use smallvec::SmallVec;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::{Mutex, MutexGuard};
 
 /// A number of the caller's, with the category that decides promotions.
@@ -142,6 +142,7 @@ pub struct Args<'a> {
     /// The tensor that an in-place form will overwrite.
     target: Option<&'a Tensor>,
     saves_result: Cell<bool>,
+    times: RefCell<Option<Recorded>>,
 }
 
 macro_rules! accessors {
@@ -168,11 +169,17 @@ fn wrong(i: usize, wanted: &str, got: &Arg<'_>) -> ! {
 
 impl<'a> Args<'a> {
     pub fn new(values: &'a [Arg<'a>]) -> Args<'a> {
-        Args { values, scope: None, target: None, saves_result: Cell::new(false) }
+        Args { values, scope: None, target: None, saves_result: Cell::new(false), times: RefCell::default() }
     }
 
     pub(super) fn of_call(&'a self, scope: &'a Scope, target: Option<&'a Tensor>) -> Args<'a> {
-        Args { values: self.values, scope: Some(scope), target, saves_result: Cell::new(false) }
+        Args {
+            values: self.values,
+            scope: Some(scope),
+            target,
+            saves_result: Cell::new(false),
+            times: RefCell::default(),
+        }
     }
 
     pub(super) fn saves_result(&self) -> bool {
@@ -195,6 +202,19 @@ impl<'a> Args<'a> {
             return Ok(());
         }
         self.save(result)
+    }
+
+    /// Says which elements the in-place form writes, in an order of time: `times` gives a number for each, greater
+    /// than 0 where it is written. It is asked for only where elements share a place.
+    pub fn writes(&self, times: impl FnOnce() -> Result<Recorded>) -> Result<()> {
+        if self.target.is_some_and(|target| target.geometry().repeats()) {
+            *self.times.borrow_mut() = Some(crate::grad_mode::no_grad(times)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn times(&self) -> Option<Recorded> {
+        self.times.take()
     }
 
     pub fn len(&self) -> usize {

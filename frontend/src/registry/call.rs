@@ -1,9 +1,10 @@
 //! Calling an overload: names its gradient function, and gives it its in-place form.
 
-use super::{Arg, Args, Entry, Overload, Ret, Signature};
+use super::{Arg, Args, Entry, Overload, Ret, Signature, kinds};
 use crate::error::{Error, Result};
 use crate::gradient::Scope;
-use crate::tensor::Tensor;
+use crate::record::Recorded;
+use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
 use rustorch_ir::{Category, DType};
 
 impl Overload {
@@ -23,21 +24,48 @@ impl Overload {
         }
         let target = args.tensor(self.signature.receiver.unwrap_or(0));
         let tracks = (0..args.len()).any(|i| matches!(args.get(i), Arg::Tensor(t) if t.requires_grad()));
-        target.check_write(tracks)?;
+        self.check_target(target, tracks, args)?;
         let inner = args.of_call(&scope, Some(target));
         let Ret::Tensor(result) = (self.entry.call)(&inner)? else {
             return Err(Error::Runtime(format!("{}_ has no single result to write", self.signature.name)));
         };
-        write_result(target, &result)?;
+        write_latest(target, &result, inner.times().as_ref())?;
         if inner.saves_result() {
             scope.save(target)?;
         }
         Ok(Ret::Tensor(target.clone()))
     }
+
+    /// torch's refusals of what the in-place form would write to.
+    fn check_target(&self, target: &Tensor, tracks: bool, args: &Args<'_>) -> Result<()> {
+        let kind = self.entry.kind;
+        if kind & kinds::SHARED != 0 {
+            target.check_fill(tracks)?;
+        } else {
+            target.check_write(tracks)?;
+        }
+        let check = match kind {
+            _ if kind & kinds::MEETS != 0 => return Ok(()),
+            _ if kind & kinds::APART != 0 => refuse_overlap,
+            _ => refuse_partial_overlap,
+        };
+        for i in (0..args.len()).filter(|&i| Some(i) != self.signature.receiver) {
+            match args.get(i) {
+                Arg::Tensor(operand) => check(target, operand)?,
+                Arg::OptTensors(list) => list.iter().flatten().try_for_each(|t| check(target, t))?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Writes `result` to `target` in the target's dtype, with torch's refusals of what would lose its category.
 pub fn write_result(target: &Tensor, result: &Tensor) -> Result<()> {
+    write_latest(target, result, None)
+}
+
+fn write_latest(target: &Tensor, result: &Tensor, times: Option<&Recorded>) -> Result<()> {
     let (from, to) = (result.dtype(), target.dtype());
     if !can_cast(from, to) {
         return Err(Error::DType(format!(
@@ -48,7 +76,10 @@ pub fn write_result(target: &Tensor, result: &Tensor) -> Result<()> {
     }
     let value = result.read()?;
     let value = if from == to { value } else { value.cast(to)? };
-    target.write(value)
+    match times {
+        Some(times) => target.write_latest(value, times),
+        None => target.write(value),
+    }
 }
 
 /// torch's rule for what a result may be converted to: not from a higher category to a lower one.

@@ -1,6 +1,6 @@
 //! What tensors have to do with gradients: leaves, `.grad`, hooks, `detach`, `data`.
 
-use super::{Body, Creation, Tensor, fresh_version};
+use super::{Body, Cached, Creation, Tensor, fresh_version};
 use crate::error::{Result, runtime};
 use crate::grad_mode;
 use crate::gradient::{
@@ -20,9 +20,9 @@ impl Tensor {
         self.body().tracks()
     }
 
-    pub fn is_leaf(&self) -> bool {
-        let body = self.body();
-        body.requires_grad || !body.tracks()
+    /// `Err` for views that can no longer tell: see [`Tensor::read`].
+    pub fn is_leaf(&self) -> Result<bool> {
+        Ok(self.grad_node()?.is_none())
     }
 
     /// torch's `requires_grad_`.
@@ -97,8 +97,9 @@ impl Tensor {
         if body.requires_grad || !body.tracks() {
             return Ok(None);
         }
-        let value = body.read(Some(super::REBUILT_VIEW))?;
-        Ok(value.grad_node().map(|(grad, port)| (grad.clone(), port)))
+        let value = body.read_path()?;
+        let node = value.grad_node().filter(|(grad, _)| !matches!(grad.kind(), GradKind::Nowhere));
+        Ok(node.map(|(grad, port)| (grad.clone(), port)))
     }
 
     /// torch's name of `grad_fn`: `AddBackward0`.
@@ -151,7 +152,7 @@ impl Tensor {
         if !self.requires_grad() {
             return runtime("cannot register a hook on a tensor that doesn't require gradient");
         }
-        if !self.is_leaf() {
+        if !self.is_leaf()? {
             return runtime("post accumulate grad hooks cannot be registered on non-leaf tensors");
         }
         let id = next_hook();
@@ -208,6 +209,7 @@ impl Tensor {
         next.inference = body.inference;
         next.family = Family::new(next.full_chain(), history);
         next.chain = Chain::default();
+        next.cache = None;
         *body = next;
         Ok(())
     }
@@ -244,7 +246,7 @@ impl Tensor {
             if body.requires_grad {
                 return runtime("a leaf Variable that requires grad is being used in an in-place operation.");
             }
-            let value = body.read(None)?.detach();
+            let value = body.read()?.detach();
             grad.adopt(port as u8);
             body.replace_history(&value.with_grad(grad.clone(), port as u8))?;
         }
@@ -268,7 +270,7 @@ impl Tensor {
                  tensor and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.",
             );
         }
-        let value = if body.tracks() && !body.requires_grad { Some(body.read(None)?) } else { None };
+        let value = if body.tracks() && !body.requires_grad { Some(body.read()?) } else { None };
         Ok(Saved {
             version: body.version.weak(&body.storage),
             at: body.version.current(&body.storage),
@@ -325,7 +327,7 @@ impl Body {
             creation: Creation::Base,
             requires_grad: false,
             slot: None,
-            cache: self.cache.as_ref().map(|(stamp, value)| (*stamp, value.detach())),
+            cache: self.cache.as_ref().map(Cached::detached),
             ..self.clone()
         }
     }
@@ -338,13 +340,13 @@ impl Body {
             let old = self.family.read(&self.storage)?;
             let _scope = crate::gradient::Scope::replace(Some("CopySlices"));
             let _mode = grad_mode::ModeGuard::grad(true);
-            self.chain.put(&old, value)?
+            self.chain.put(&old, value, None)?
         };
         let history = root.grad_node().map(|(grad, port)| (grad.clone(), port));
         self.family.set_history(&self.storage, history);
         self.cache = None;
         if self.chain.is_empty() {
-            self.cache = Some((self.storage.stamp(), value.clone()));
+            self.keep(value);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ impl Tensor {
     /// Makes this tensor the view `op` of what it was. It counts as a write, though no element changes.
     pub fn become_view(&self, op: ViewOp) -> Result<()> {
         {
-            let mut body = self.body();
+            let body = self.body();
             if body.tracks() && grad_mode::is_grad_enabled() {
                 body.check_history()?;
                 if body.is_view_of_leaf() {

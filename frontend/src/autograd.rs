@@ -299,9 +299,12 @@ impl Sweep {
                 custom(name, results.len(), &callback, &inputs, grads)?
             }
             // What was overwritten is a path without influence: its gradient is 0, not missing.
-            (Kind::End, ..) => {
-                let zero = |x: &Recorded| x.literal(0.0).broadcast_to(x.shape()).map(Some);
-                inputs.iter().map(zero).collect::<Result<_>>()?
+            (Kind::End { first }, ..) => {
+                let zero = |(i, x): (usize, &Recorded)| match grads.first() {
+                    Some(grad) if *first && i == 0 => Ok(grad.clone()),
+                    _ => x.literal(0.0).broadcast_to(x.shape()).map(Some),
+                };
+                inputs.iter().enumerate().map(zero).collect::<Result<_>>()?
             }
             _ => return Ok(()),
         };

@@ -158,8 +158,10 @@ pub(crate) enum Kind {
         name: String,
         results: Vec<Type>,
     },
-    /// The value was overwritten: its gradient ends here, as zero.
-    End,
+    /// The gradient goes on as it is to the first input if `first`; for the others it ends here, as zero.
+    End {
+        first: bool,
+    },
     /// A view that was made while nothing was recorded: results depend on it, its gradient is dropped.
     Nowhere,
 }
@@ -242,7 +244,14 @@ impl GradNode {
     /// The history of a value that replaces `old` and does not depend on it.
     pub(crate) fn ends(old: &Recorded) -> Arc<GradNode> {
         let edges = GradEdges { inputs: SmallVec::from_iter([old.clone()]), ..GradEdges::default() };
-        GradNode::new(next_seq(), Kind::End, current_function(), edges)
+        GradNode::new(next_seq(), Kind::End { first: false }, current_function(), edges)
+    }
+
+    /// The history of `value`, on which `others` have no influence: their gradient is 0, not missing.
+    pub(crate) fn beside(value: &Recorded, others: &[&Recorded]) -> Arc<GradNode> {
+        let inputs = std::iter::once(value).chain(others.iter().copied()).cloned().collect();
+        let edges = GradEdges { inputs, ..GradEdges::default() };
+        GradNode::new(next_seq(), Kind::End { first: true }, current_function(), edges)
     }
 
     pub(crate) fn seq(&self) -> u64 {
@@ -270,7 +279,7 @@ impl GradNode {
     /// Drops what the gradient needs, unless it needs nothing that torch would have saved.
     pub(crate) fn free(&self) {
         if self.function.as_ref().is_some_and(|f| !f.saves())
-            || matches!(self.kind, Kind::Leaf(_) | Kind::End | Kind::Nowhere)
+            || matches!(self.kind, Kind::Leaf(_) | Kind::End { .. } | Kind::Nowhere)
         {
             return;
         }
@@ -286,7 +295,7 @@ impl GradNode {
         match &self.kind {
             Kind::Leaf(_) => Cow::Borrowed("AccumulateGrad"),
             Kind::Custom { name, .. } => Cow::Owned(name.clone()),
-            Kind::End | Kind::Nowhere => Cow::Borrowed("ZeroBackward0"),
+            Kind::End { .. } | Kind::Nowhere => Cow::Borrowed("ZeroBackward0"),
             Kind::Op => {
                 let text = self.edges().node.as_ref().map(|n| n.op().to_string()).unwrap_or_default();
                 let word = text.split('<').next().unwrap_or_default();

@@ -239,6 +239,14 @@ impl Recorded {
         Recorded { node: self.node.clone(), port: self.port, grad_port: port, grad: Some(grad) }
     }
 
+    /// The same value as a result of `others` too, which have no influence on it: their gradient is 0.
+    pub(crate) fn beside(&self, others: &[&Recorded]) -> Recorded {
+        if !grad_mode::is_grad_enabled() || !self.dtype().is_float() || !others.iter().any(|o| o.tracks()) {
+            return self.clone();
+        }
+        self.with_grad(GradNode::beside(self, others), 0)
+    }
+
     pub(crate) fn edge(&self) -> Edge {
         Edge { node: self.node.clone(), port: self.port }
     }

@@ -187,7 +187,6 @@ impl Tensor {
             ));
         }
         let viewed = op.on(&from.geometry)?;
-        let value = if from.tracks() { Some(from.read_view(&viewed)?) } else { None };
         let mut chain = from.chain.clone();
         chain.extend(viewed.steps.iter().flatten().cloned());
         // Views of the storage itself, and those of repeated elements that are no longer a repetition.
@@ -197,19 +196,18 @@ impl Tensor {
             (from.family.clone(), chain)
         };
         let mut body = from.clone();
-        drop(from);
         body.creation = match Creation::of_view() {
             Creation::View if body.creation != Creation::Base => body.creation,
             own => own,
         };
         body.family = family;
         body.chain = chain;
-        body.geometry = viewed.geometry;
+        body.geometry = viewed.geometry.clone();
         body.requires_grad = false;
         body.slot = None;
         body.cache = None;
-        if let Some(value) = value {
-            body.keep(&value);
+        if from.tracks() {
+            body.follow(&mut from, &viewed)?;
         }
         Ok(Tensor::new(body))
     }

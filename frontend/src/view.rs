@@ -8,7 +8,7 @@ mod chain;
 mod geometry;
 mod places;
 
-pub use chain::{Chain, Step};
+pub use chain::{Chain, Step, Writes};
 pub(crate) use chain::{apply, strided};
 pub use geometry::{Geometry, infer_sizes, wrap_axis};
 pub(crate) use places::covered;

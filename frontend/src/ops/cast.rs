@@ -17,6 +17,7 @@ pub fn to_dtype(x: &Tensor, dtype: DType, copy: bool) -> Result<Tensor> {
 pub fn copy_in_place(x: &Tensor, source: &Tensor) -> Result<Tensor> {
     x.check_write(source.requires_grad())?;
     if x.is_same(source) {
+        x.bump_version();
         return Ok(x.clone());
     }
     refuse_partial_overlap(x, source)?;
@@ -26,7 +27,7 @@ pub fn copy_in_place(x: &Tensor, source: &Tensor) -> Result<Tensor> {
         let message = format!("output with shape {sizes} doesn't match the broadcast shape {shape}");
         return Err(Error::shapes(message, &sizes, value.shape()));
     }
-    x.write(value.cast(x.dtype())?.broadcast_to(&sizes)?)?;
+    x.overwrite(value.broadcast_to(&sizes)?.cast(x.dtype())?)?;
     Ok(x.clone())
 }
 

@@ -7,6 +7,7 @@ use crate::promote::checked_literal;
 use crate::record::{Recorded, check_extent};
 use crate::registry::{Args, Operand, Scalar as Number, default_dtype};
 use crate::tensor::Tensor;
+use crate::view::Writes;
 use rustorch_backend::buffer::Buffer;
 use rustorch_backend::host::limits::memory_total;
 use rustorch_ir::graph::Type;
@@ -265,7 +266,7 @@ fn triangle(a: &Args<'_>, lower: bool) -> Result<Tensor> {
     let edge = row.add(&Number::Int(a.int(1)).recorded(DType::I64))?;
     let inside = if lower { column.le(&edge)? } else { edge.le(&column)? };
     let number = |n: i64| Recorded::constant(Literal::from_i64(DType::I64, n));
-    a.writes(|| inside.select(&number(0), &number(1))?.broadcast_to(x.shape()))?;
+    a.writes(|| inside.select(&number(0), &number(1))?.broadcast_to(x.shape()).map(Writes::InOrder))?;
     Tensor::from_value(inside.select(&x, &x.literal(0.0))?)
 }
 

@@ -27,8 +27,8 @@ use crate::promote::checked_literal;
 use crate::record::Recorded;
 use crate::registry::{IndexItem, Scalar};
 use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
-use crate::view::ViewOp;
-use rustorch_ir::op::{Op, Span, Update};
+use crate::view::{ViewOp, Writes};
+use rustorch_ir::op::Span;
 use rustorch_ir::{DType, Shape};
 use smallvec::SmallVec;
 
@@ -80,7 +80,7 @@ fn assign(
     let new = index_put(&view, &indices, &value, false)?;
     save(&scope, &indices)?;
     if view.geometry().repeats() {
-        return view.write_latest(new, &index_put_times(&view, &indices)?);
+        return view.write_shared(new, &Writes::InOrder(index_put_times(&view, &indices)?));
     }
     view.write(new)
 }
@@ -122,12 +122,7 @@ fn copy_into(target: &Tensor, value: &Tensor) -> Result<()> {
         return Ok(());
     }
     let new = value.read()?.cast(target.dtype())?;
-    if !(new.tracks() && target.requires_grad()) {
-        return target.write(new);
-    }
-    // Not the new elements themselves: what is overwritten has a gradient too, 0.
-    let spans = whole(&target.sizes());
-    target.write(Recorded::apply(Op::Update(Update { spans }), &[&target.read()?, &new])?)
+    target.overwrite(new)
 }
 
 /// Writes a number, as a 0-d tensor, to all of `target`.

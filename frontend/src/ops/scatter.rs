@@ -180,7 +180,11 @@ fn scattered(
     }
     check_index(index, "scatter")?;
     if index.numel() == 0 {
-        return Tensor::from_value(x.read()?);
+        let value = x.read()?;
+        return Tensor::from_value(match source {
+            Source::Tensor(t) => value.beside(&[&t.read()?]),
+            Source::Number(_) => value,
+        });
     }
     let ranks = |t: &Tensor, name: &str| {
         if t.dim().max(1) == index.dim().max(1) {

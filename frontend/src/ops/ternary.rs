@@ -6,6 +6,7 @@ use crate::promote::{checked_literal, type_name};
 use crate::record::Recorded;
 use crate::registry::{Args, Operand, Scalar as Number};
 use crate::tensor::Tensor;
+use crate::view::Writes;
 use rustorch_ir::DType;
 use rustorch_ir::op::Scalar;
 
@@ -58,7 +59,7 @@ fn masked_fill(a: &Args<'_>) -> Result<Tensor> {
         Operand::Tensor(t) => t.read()?.cast(x.dtype())?,
     };
     let out = Tensor::from_value(mask.select(&fill, &x)?)?;
-    a.writes(|| mask.cast(DType::I64)?.broadcast_to(x.shape()))?;
+    a.writes(|| mask.cast(DType::I64)?.broadcast_to(x.shape()).map(Writes::InOrder))?;
     keep(a, &[1])?;
     Ok(out)
 }

@@ -6,6 +6,7 @@ use crate::random::{Generator, default_generator};
 use crate::record::{Recorded, lock};
 use crate::registry::default_dtype;
 use crate::tensor::Tensor;
+use crate::view::Writes;
 use rustorch_ir::{DType, Literal};
 use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -142,7 +143,7 @@ pub struct Args<'a> {
     /// The tensor that an in-place form will overwrite.
     target: Option<&'a Tensor>,
     saves_result: Cell<bool>,
-    times: RefCell<Option<Recorded>>,
+    writes: RefCell<Option<Writes>>,
 }
 
 macro_rules! accessors {
@@ -169,7 +170,7 @@ fn wrong(i: usize, wanted: &str, got: &Arg<'_>) -> ! {
 
 impl<'a> Args<'a> {
     pub fn new(values: &'a [Arg<'a>]) -> Args<'a> {
-        Args { values, scope: None, target: None, saves_result: Cell::new(false), times: RefCell::default() }
+        Args { values, scope: None, target: None, saves_result: Cell::new(false), writes: RefCell::default() }
     }
 
     pub(super) fn of_call(&'a self, scope: &'a Scope, target: Option<&'a Tensor>) -> Args<'a> {
@@ -178,7 +179,7 @@ impl<'a> Args<'a> {
             scope: Some(scope),
             target,
             saves_result: Cell::new(false),
-            times: RefCell::default(),
+            writes: RefCell::default(),
         }
     }
 
@@ -187,10 +188,13 @@ impl<'a> Args<'a> {
     }
 
     /// Says that the gradient reads `operand` as it is now: writing it before the backward is torch's error. To be
-    /// called after the operation was recorded. What an in-place form overwrites itself is kept by the graph.
+    /// called after the operation was recorded. What an in-place form overwrites is kept by the graph, unless it is
+    /// another operand too.
     pub fn save(&self, operand: &Tensor) -> Result<()> {
         match self.scope {
-            Some(scope) if !self.target.is_some_and(|target| target.is_same(operand)) => scope.save(operand),
+            Some(scope) if !self.target.is_some_and(|target| std::ptr::eq(target, operand)) => {
+                scope.save(operand)
+            }
             _ => Ok(()),
         }
     }
@@ -204,17 +208,16 @@ impl<'a> Args<'a> {
         self.save(result)
     }
 
-    /// Says which elements the in-place form writes, in an order of time: `times` gives a number for each, greater
-    /// than 0 where it is written. It is asked for only where elements share a place.
-    pub fn writes(&self, times: impl FnOnce() -> Result<Recorded>) -> Result<()> {
+    /// Says what the in-place form writes. It is asked for only where elements share a place.
+    pub fn writes(&self, writes: impl FnOnce() -> Result<Writes>) -> Result<()> {
         if self.target.is_some_and(|target| target.geometry().repeats()) {
-            *self.times.borrow_mut() = Some(crate::grad_mode::no_grad(times)?);
+            *self.writes.borrow_mut() = Some(crate::grad_mode::no_grad(writes)?);
         }
         Ok(())
     }
 
-    pub(super) fn times(&self) -> Option<Recorded> {
-        self.times.take()
+    pub(super) fn written(&self) -> Option<Writes> {
+        self.writes.take()
     }
 
     pub fn len(&self) -> usize {

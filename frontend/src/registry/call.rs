@@ -3,8 +3,8 @@
 use super::{Arg, Args, Entry, Overload, Ret, Signature, kinds};
 use crate::error::{Error, Result};
 use crate::gradient::Scope;
-use crate::record::Recorded;
 use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
+use crate::view::Writes;
 use rustorch_ir::{Category, DType};
 
 impl Overload {
@@ -29,7 +29,11 @@ impl Overload {
         let Ret::Tensor(result) = (self.entry.call)(&inner)? else {
             return Err(Error::Runtime(format!("{}_ has no single result to write", self.signature.name)));
         };
-        write_latest(target, &result, inner.times().as_ref())?;
+        if self.entry.kind & kinds::APART != 0 {
+            // After the operation's own checks of its operands, as in torch.
+            self.check_operands(target, args, refuse_overlap)?;
+        }
+        write_shared(target, &result, inner.written().as_ref())?;
         if inner.saves_result() {
             scope.save(target)?;
         }
@@ -44,11 +48,18 @@ impl Overload {
         } else {
             target.check_write(tracks)?;
         }
-        let check = match kind {
-            _ if kind & kinds::MEETS != 0 => return Ok(()),
-            _ if kind & kinds::APART != 0 => refuse_overlap,
-            _ => refuse_partial_overlap,
-        };
+        if kind & (kinds::MEETS | kinds::APART) == 0 {
+            self.check_operands(target, args, refuse_partial_overlap)?;
+        }
+        Ok(())
+    }
+
+    fn check_operands(
+        &self,
+        target: &Tensor,
+        args: &Args<'_>,
+        check: fn(&Tensor, &Tensor) -> Result<()>,
+    ) -> Result<()> {
         for i in (0..args.len()).filter(|&i| Some(i) != self.signature.receiver) {
             match args.get(i) {
                 Arg::Tensor(operand) => check(target, operand)?,
@@ -62,10 +73,10 @@ impl Overload {
 
 /// Writes `result` to `target` in the target's dtype, with torch's refusals of what would lose its category.
 pub fn write_result(target: &Tensor, result: &Tensor) -> Result<()> {
-    write_latest(target, result, None)
+    write_shared(target, result, None)
 }
 
-fn write_latest(target: &Tensor, result: &Tensor, times: Option<&Recorded>) -> Result<()> {
+fn write_shared(target: &Tensor, result: &Tensor, writes: Option<&Writes>) -> Result<()> {
     let (from, to) = (result.dtype(), target.dtype());
     if !can_cast(from, to) {
         return Err(Error::DType(format!(
@@ -76,8 +87,8 @@ fn write_latest(target: &Tensor, result: &Tensor, times: Option<&Recorded>) -> R
     }
     let value = result.read()?;
     let value = if from == to { value } else { value.cast(to)? };
-    match times {
-        Some(times) => target.write_latest(value, times),
+    match writes {
+        Some(writes) => target.write_shared(value, writes),
         None => target.write(value),
     }
 }

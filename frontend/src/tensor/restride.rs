@@ -34,7 +34,11 @@ impl Tensor {
         if body.requires_grad {
             next.become_leaf(true);
         }
+        let value = next.tracks().then(|| next.read()).transpose()?;
         next.version.bump(&next.storage);
+        if let Some(value) = value {
+            next.keep(&value);
+        }
         let previous = std::mem::replace(&mut *body, next);
         drop(body);
         drop(previous);

@@ -9,23 +9,28 @@ use crate::grad_mode::{self, ModeGuard};
 use crate::gradient::{GradNode, Kind, Scope};
 use crate::record::Recorded;
 use crate::view::{Geometry, Viewed, apply, covered};
+use std::sync::Arc;
 
 /// The view function that torch names where it rebuilds a view after a write.
 const REBUILT_VIEW: &str = "AsStridedBackward0";
 
-/// A value that was read before.
+/// A node and which of its results.
+type Path = (Arc<GradNode>, u8);
+
+/// What was read before.
 #[derive(Clone)]
 pub(super) struct Cached {
-    /// The elements are those of the storage at this stamp.
-    stamp: u64,
-    /// The gradient's path is that of this version.
+    /// The elements, and the stamp of the storage for which they hold.
+    value: Option<(u64, Recorded)>,
+    /// Where the gradient goes, as long as the version is this one.
+    path: Option<Path>,
     version: u64,
-    value: Recorded,
 }
 
 impl Cached {
     pub fn detached(&self) -> Cached {
-        Cached { value: self.value.detach(), ..self.clone() }
+        let value = self.value.as_ref().map(|(stamp, value)| (*stamp, value.detach()));
+        Cached { value, path: None, version: self.version }
     }
 }
 
@@ -45,8 +50,11 @@ impl Tensor {
 
 impl Body {
     pub(super) fn keep(&mut self, value: &Recorded) {
-        let (stamp, version) = (self.storage.stamp(), self.version.current(&self.storage));
-        self.cache = Some(Cached { stamp, version, value: value.clone() });
+        let path = value.grad_node().map(|(grad, port)| (grad.clone(), port));
+        let version = self.version.current(&self.storage);
+        // What an array outside may change is read anew each time.
+        let kept = (!self.storage.is_external()).then(|| (self.storage.stamp(), value.clone()));
+        self.cache = Some(Cached { value: kept, path, version });
     }
 
     pub(super) fn read(&mut self) -> Result<Recorded> {
@@ -61,11 +69,11 @@ impl Body {
 
     fn current(&mut self, path: bool) -> Result<Recorded> {
         let external = self.storage.is_external();
-        if let Some(cached) = &self.cache
-            && cached.stamp == self.storage.stamp()
+        if let Some((stamp, value)) = self.cache.as_ref().and_then(|cached| cached.value.as_ref())
+            && *stamp == self.storage.stamp()
             && !external
         {
-            return Ok(cached.value.clone());
+            return Ok(value.clone());
         }
         let value = if !self.tracks() {
             self.elements()?
@@ -79,9 +87,7 @@ impl Body {
         } else {
             self.rebuilt(external)?
         };
-        if !external || self.creation != Creation::Base {
-            self.keep(&value);
-        }
+        self.keep(&value);
         Ok(value)
     }
 
@@ -92,16 +98,15 @@ impl Body {
     }
 
     /// The path that a view has from its making, unless a write came between.
-    fn kept_path(&self) -> Option<(std::sync::Arc<GradNode>, u8)> {
+    fn kept_path(&self) -> Option<Path> {
         let cached =
             self.cache.as_ref().filter(|_| self.creation != Creation::Base || !self.chain.is_empty())?;
-        let (grad, port) = cached.value.grad_node()?;
-        (cached.version == self.version.current(&self.storage)).then(|| (grad.clone(), port))
+        cached.path.clone().filter(|_| cached.version == self.version.current(&self.storage))
     }
 
     /// The function that made the view, even if a write came between.
     pub(super) fn path_before(&self) -> Option<&GradNode> {
-        let (grad, _) = self.cache.as_ref()?.value.grad_node()?;
+        let (grad, _) = self.cache.as_ref()?.path.as_ref()?;
         (!matches!(grad.kind(), Kind::Nowhere)).then_some(grad)
     }
 
@@ -123,22 +128,21 @@ impl Body {
         self.chain.apply(&root)
     }
 
-    /// The value of a view of this tensor, which tracks gradients. Belongs to the operation that is being recorded.
-    pub(super) fn read_view(&mut self, viewed: &Viewed) -> Result<Recorded> {
+    /// Says that this is a view, `viewed`, of `from`, which tracks gradients. Belongs to the operation that is being
+    /// recorded.
+    pub(super) fn follow(&mut self, from: &mut Body, viewed: &Viewed) -> Result<()> {
         if !grad_mode::is_grad_enabled() {
-            let value = self.read()?.detach();
-            let value = match &viewed.steps {
-                Some(steps) => apply(steps, &value)?,
-                None => self.strided_elements(&viewed.geometry)?,
-            };
-            return Ok(value.with_grad(GradNode::nowhere(), 0));
+            let version = self.version.current(&self.storage);
+            self.cache = Some(Cached { value: None, path: Some((GradNode::nowhere(), 0)), version });
+            return Ok(());
         }
-        let from = self.read()?;
+        let value = from.read()?;
         let value = match &viewed.steps {
-            Some(steps) => apply(steps, &from)?,
-            None => self.strided_value(&from, &viewed.geometry)?,
+            Some(steps) => apply(steps, &value)?,
+            None => from.strided_value(&value, &viewed.geometry)?,
         };
-        super::own_gradient(value)
+        self.keep(&super::own_gradient(value)?);
+        Ok(())
     }
 
     fn strided_elements(&self, at: &Geometry) -> Result<Recorded> {

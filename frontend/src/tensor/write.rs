@@ -5,7 +5,7 @@ use crate::error::{Error, Result, runtime};
 use crate::grad_mode::{self, ModeGuard};
 use crate::gradient::{GradNode, Scope};
 use crate::record::Recorded;
-use crate::view::Geometry;
+use crate::view::{Geometry, Writes};
 
 /// How the elements of two tensors meet in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,22 +65,29 @@ impl Tensor {
         self.put(value, None)
     }
 
-    /// As [`Tensor::write`], for elements that are written one after the other: `times` has a number for each,
-    /// greater than 0 where it is written. Then elements may share a place: the last one stays.
-    pub fn write_latest(&self, value: Recorded, times: &Recorded) -> Result<()> {
+    /// As [`Tensor::write`], for a value that does not come from what is overwritten, whose gradient is 0.
+    pub fn overwrite(&self, value: Recorded) -> Result<()> {
+        self.check_write(value.tracks())?;
+        let value = if self.requires_grad() { value.beside(&[&self.read()?]) } else { value };
+        self.put(value, None)
+    }
+
+    /// As [`Tensor::write`], where elements may share a place.
+    pub fn write_shared(&self, value: Recorded, writes: &Writes) -> Result<()> {
         self.check_fill(value.tracks())?;
-        let times = Some(times).filter(|_| self.geometry().repeats());
-        self.put(value, times)
+        self.put(value, Some(writes))
     }
 
     /// As [`Tensor::write`], for one value everywhere (a 0-d `value` of the tensor's dtype): then places that
     /// several elements share are no obstacle.
     pub fn fill(&self, value: &Recorded) -> Result<()> {
         self.check_fill(value.tracks())?;
-        self.put(value.broadcast_to(&self.sizes())?, None)
+        let value = value.broadcast_to(&self.sizes())?;
+        let value = if self.requires_grad() { value.beside(&[&self.read()?]) } else { value };
+        self.put(value, None)
     }
 
-    fn put(&self, value: Recorded, times: Option<&Recorded>) -> Result<()> {
+    fn put(&self, value: Recorded, writes: Option<&Writes>) -> Result<()> {
         {
             let body = self.body();
             if value.shape() != &body.geometry.sizes {
@@ -102,7 +109,7 @@ impl Tensor {
         let value = super::own_gradient(value)?;
         crate::realize::recorded(&value)?;
         let mut body = self.body();
-        body.replace(&value, times, grad_mode::is_grad_enabled())?;
+        body.replace(&value, writes, grad_mode::is_grad_enabled())?;
         body.version.bump(&body.storage);
         Ok(())
     }
@@ -155,16 +162,16 @@ impl Tensor {
 
 impl Body {
     /// Makes `value` the tensor's elements; its gradient becomes part of the family's history if `rebase`.
-    fn replace(&mut self, value: &Recorded, times: Option<&Recorded>, rebase: bool) -> Result<()> {
+    fn replace(&mut self, value: &Recorded, writes: Option<&Writes>, rebase: bool) -> Result<()> {
         let old = self.family.read(&self.storage)?;
         let root = if self.chain.is_empty() {
             value.clone()
         } else {
             let _scope = Scope::replace(Some("CopySlices"));
             let _mode = ModeGuard::grad(rebase);
-            self.chain.put(&old, value, times)?
+            self.chain.put(&old, value, writes)?
         };
-        let outer = times.filter(|_| self.chain.is_empty());
+        let outer = writes.filter(|_| self.chain.is_empty());
         let whole =
             grad_mode::no_grad(|| self.family.prefix().put(&self.storage.value(), &root.detach(), outer))?;
         let whole = if self.storage.is_external() {

@@ -3,12 +3,21 @@
 use super::Geometry;
 use super::places::{picks, places};
 use crate::error::Result;
-use crate::record::Recorded;
+use crate::record::{Recorded, sum_to_shape};
 use rustorch_ir::Shape;
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Axes, Picks, Span};
 use smallvec::SmallVec;
 use std::sync::Arc;
+
+/// How elements are written of which several may share a place.
+#[derive(Clone)]
+pub enum Writes {
+    /// One after the other: a number for each element, greater than 0 where it is written. The last one stays.
+    InOrder(Recorded),
+    /// These are added, one after the other.
+    Added(Recorded),
+}
 
 /// One operation of a view.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,13 +51,16 @@ impl Step {
         }
     }
 
-    /// As [`Step::put`], for elements written in an order of time: `times` has a number for each element, greater
-    /// than 0 where it was written. Of those that share a place the last one stays.
-    fn put_latest(&self, base: &Recorded, new: &Recorded, times: &Recorded) -> Result<Recorded> {
+    /// As [`Step::put`], for elements that may share a place.
+    fn put_shared(&self, base: &Recorded, new: &Recorded, writes: &Writes) -> Result<Recorded> {
         let Step::Expand { from, to } = self else { return self.put(base, new) };
         if to.iter().any(|d| d.get() == 0) {
             return Ok(base.clone());
         }
+        let times = match writes {
+            Writes::Added(added) => return base.add(&sum_to_shape(added, from)?),
+            Writes::InOrder(times) => times,
+        };
         let (repeated, single): (Vec<usize>, Vec<usize>) = (0..to.rank()).partition(|&i| from[i] != to[i]);
         let order: Vec<usize> = single.iter().chain(&repeated).copied().collect();
         let mut shape: Shape = single.iter().map(|&i| to[i]).collect();
@@ -295,17 +307,17 @@ impl Chain {
         apply(self.steps(), base)
     }
 
-    /// `base` with the view replaced by `new`, which has the view's shape and dtype. Where elements share a place,
-    /// the one stays that was written last by `times`, or any of them: see [`Step::put_latest`].
-    pub fn put(&self, base: &Recorded, new: &Recorded, times: Option<&Recorded>) -> Result<Recorded> {
+    /// `base` with the view replaced by `new`, which has the view's shape and dtype. Where elements share a place
+    /// and nothing is said of the writes, any of them stays.
+    pub fn put(&self, base: &Recorded, new: &Recorded, writes: Option<&Writes>) -> Result<Recorded> {
         let Some((last, inner)) = self.steps().split_last() else { return Ok(new.clone()) };
         let mut bases = vec![base.clone()];
         for (step, i) in inner.iter().zip(0..) {
             let next = step.apply(&bases[i])?;
             bases.push(next);
         }
-        let mut value = match times {
-            Some(times) => last.put_latest(&bases[inner.len()], new, times)?,
+        let mut value = match writes {
+            Some(writes) => last.put_shared(&bases[inner.len()], new, writes)?,
             None => last.put(&bases[inner.len()], new)?,
         };
         for (step, base) in inner.iter().zip(&bases).rev() {

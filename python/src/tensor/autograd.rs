@@ -158,7 +158,7 @@ fn require_grad(py: Python<'_>, tensor: &Tensor, requires_grad: bool) -> PyResul
 
 fn detach_in_place(slf: &Bound<'_, PyTensor>) -> PyResult<()> {
     let tensor = &slf.get().tensor;
-    if tensor.is_view() && tensor.requires_grad() {
+    if tensor.is_view() {
         return Err(named(
             slf.py(),
             "AutogradError",

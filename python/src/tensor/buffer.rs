@@ -205,6 +205,11 @@ impl Foreign {
     pub fn copied(&self, py: Python<'_>) -> PyResult<Tensor> {
         let ty = Type::new(self.dtype, self.shape.clone());
         let bytes = ty.bytes();
+        if ty.shape.numel() == 0 {
+            // The strides are the array's, as in torch.
+            let none = crate::boundary::call(py, || Ok(Buffer::uninit(bytes)?))?;
+            return crate::boundary::call(py, || Tensor::from_strided(none, ty, self.strides.clone(), 0));
+        }
         let buffer = crate::boundary::call(py, || Ok(Buffer::uninit(bytes)?))?;
         let mut raw = std::mem::MaybeUninit::<ffi::Py_buffer>::zeroed();
         // SAFETY: the view is alive, the new buffer has as many bytes as the array, and nobody else has it.

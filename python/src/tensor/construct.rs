@@ -227,10 +227,10 @@ impl Survey {
         }
         let Some(items) = items(object) else {
             let got = object.get_type().name()?;
-            return Err(match (object.is_instance_of::<PyString>(), depth) {
-                (true, 0) => type_error(py, format!("new(): invalid data type '{got}'")),
-                (true, _) => value_error(py, format!("too many dimensions '{got}'")),
-                _ => invalid(py, format!("Could not infer dtype of {got}")),
+            return Err(if object.is_instance_of::<PyString>() {
+                type_error(py, format!("new(): invalid data type '{got}'"))
+            } else {
+                invalid(py, format!("Could not infer dtype of {got}"))
             });
         };
         if depth >= MAX_DEPTH {

@@ -5,7 +5,7 @@ use crate::boundary::call;
 use crate::error::{named, type_error};
 use crate::number;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyEllipsis, PyList, PySlice, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyEllipsis, PyList, PySlice, PyString, PyTuple};
 use rustorch_frontend::ViewOp;
 use rustorch_frontend::ops::indexing;
 use rustorch_frontend::registry::IndexItem;
@@ -63,6 +63,10 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
         return Ok(IndexItem::Bool(truth));
     }
     let got = part.get_type().name()?;
+    if part.is_instance_of::<PyString>() || part.is_instance_of::<PyBytes>() {
+        // To torch these are sequences of indices, of a type that no index has.
+        return Err(type_error(py, format!("new(): invalid data type '{got}'")));
+    }
     let message = format!(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {got})"
     );
@@ -86,12 +90,13 @@ pub fn set(slf: &Bound<'_, PyTensor>, index: &Bound<'_, PyAny>, value: &Bound<'_
     if let Some(number) = number::plain(value)? {
         return call(py, || indexing::set_number(tensor, &items, number));
     }
-    if crate::glue::is_numpy_array(value) || value.is_instance_of::<PyList>() {
-        let value = construct::from_data(value, Some(tensor.dtype()))?;
-        return call(py, || indexing::set(tensor, &items, &value));
-    }
-    let got = value.get_type().name()?;
-    Err(type_error(py, format!("can't assign a {got} to a rustorch.{}", tensor.dtype().torch_name())))
+    let got = value.get_type().fully_qualified_name()?;
+    let got = got.to_string();
+    let got = got.strip_prefix("builtins.").unwrap_or(&got);
+    Err(type_error(
+        py,
+        format!("can't assign a {got} to a torch.{}Tensor", tensor.dtype().scalar_type_name()),
+    ))
 }
 
 /// The parts along the first axis.

@@ -11,7 +11,7 @@ use crate::ops::view_ops::{broadcast, expand_to, view};
 use crate::record::Recorded;
 use crate::registry::{Args, Scalar};
 use crate::tensor::Tensor;
-use crate::view::wrap_axis;
+use crate::view::{Writes, wrap_axis};
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Axes, Picks};
 use rustorch_ir::{DType, Literal, Shape};
@@ -239,7 +239,7 @@ pub(super) fn index_fill(a: &Args<'_>) -> Result<Tensor> {
         data.reshape(&shape)?.scatter(&picked, &updates, along(axis, shape.rank()), None)?.reshape(&x.sizes())
     };
     let number = |n: i64| Recorded::constant(Literal::from_i64(DType::I64, n));
-    a.writes(|| fill(&number(0).broadcast_to(&x.sizes())?, &number(1)))?;
+    a.writes(|| fill(&number(0).broadcast_to(&x.sizes())?, &number(1)).map(Writes::InOrder))?;
     finish(fill(&x.read()?, &value)?, &[x])
 }
 

@@ -14,7 +14,13 @@ fn put_entry(a: &Args<'_>) -> Result<Tensor> {
     let (x, indices) = (a.tensor(0), a.opt_tensors(1));
     let new = index_put(x, indices, a.tensor(2), a.bool(3))?;
     let out = crate::ops::layout::finish(new, &[x])?;
-    a.writes(|| index_put_times(x, indices))?;
+    a.writes(|| {
+        if !a.bool(3) {
+            return index_put_times(x, indices).map(Writes::InOrder);
+        }
+        let none = Tensor::from_value(x.read()?.literal(0.0).broadcast_to(&x.sizes())?)?;
+        index_put(&none, indices, a.tensor(2), true).map(Writes::Added)
+    })?;
     indices.iter().flatten().try_for_each(|index| a.save(index))?;
     Ok(out)
 }

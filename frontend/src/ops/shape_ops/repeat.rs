@@ -9,7 +9,7 @@ use crate::tensor::Tensor;
 use crate::view::wrap_axis;
 use rustorch_backend::buffer::Buffer;
 use rustorch_ir::graph::Type;
-use rustorch_ir::{DType, Shape};
+use rustorch_ir::{DType, Literal, Shape};
 
 /// The whole tensor, so many times along each axis; leading axes are added.
 pub fn repeat(x: &Tensor, times: &[i64]) -> Result<Tensor> {
@@ -37,7 +37,12 @@ pub fn repeat(x: &Tensor, times: &[i64]) -> Result<Tensor> {
         wide.push(size(i).into());
         whole.push((t as usize * size(i)).into());
     }
-    Tensor::from_value(x.read()?.reshape(&split)?.expand(&wide)?.reshape(&whole)?)
+    let value = x.read()?;
+    if times.contains(&0) {
+        let none = Recorded::full(Literal::from_f64(value.dtype(), 0.0), &whole)?;
+        return Tensor::from_value(none.beside(&[&value]));
+    }
+    Tensor::from_value(value.reshape(&split)?.expand(&wide)?.reshape(&whole)?)
 }
 
 /// As [`repeat`], with 1 for the leading axes that are not named.

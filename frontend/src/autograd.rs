@@ -9,7 +9,7 @@ use crate::error::{Error, Result, runtime};
 use crate::grad_mode::ModeGuard;
 use crate::gradient::{Callback, Function, GradNode, GradSlot, Hook, Kind, Scope, Watch};
 use crate::record::{Recorded, lock, sum_to_shape};
-use crate::tensor::Tensor;
+use crate::tensor::{REPEATED, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustorch_ir::graph::Type;
 use rustorch_ir::{Literal, Shape};
@@ -51,16 +51,18 @@ pub fn backward(
         checked: FxHashSet::default(),
         captures: FxHashMap::default(),
         captured: Vec::new(),
+        awaited: FxHashMap::default(),
         needed: None,
     };
     let roots = roots(tensors, grads)?;
     if let Some(inputs) = inputs {
         sweep.want(inputs)?;
-        sweep.prune(&roots);
     }
+    sweep.survey(&roots, inputs.is_some());
     for (value, grad) in roots {
         if let Some((node, port)) = value.grad_node() {
             sweep.send(node, port, grad)?;
+            sweep.arrived(node);
         }
     }
     sweep.run()?;
@@ -102,6 +104,9 @@ fn given(i: usize, grad: &Recorded, ty: &Type) -> Result<Recorded> {
     grad.cast(ty.dtype)
 }
 
+/// Set in the order of leaves that have all of their gradients: they come before everything else.
+const LEAVES: u64 = 1 << 63;
+
 struct Sweep {
     options: Options,
     /// Nodes that gradients have arrived for, with one slot for each result.
@@ -112,6 +117,8 @@ struct Sweep {
     /// Results whose gradients are asked for, with their places in `captured`.
     captures: FxHashMap<NodeKey, SmallVec<[(u8, usize); 1]>>,
     captured: Vec<Option<Recorded>>,
+    /// How many edges from nodes that were not visited yet lead to a leaf.
+    awaited: FxHashMap<NodeKey, usize>,
     /// With inputs: the nodes on paths to them, and whether a path goes on from there.
     needed: Option<FxHashMap<NodeKey, bool>>,
 }
@@ -138,18 +145,31 @@ impl Sweep {
         Ok(())
     }
 
+    /// Looks at the whole graph: at what leads to each leaf, and with inputs at the paths to them.
+    fn survey(&mut self, roots: &[(Recorded, Recorded)], pruned: bool) {
+        let mut nodes: FxHashMap<NodeKey, Arc<GradNode>> = FxHashMap::default();
+        let mut stack: Vec<Arc<GradNode>> = Vec::new();
+        let mut reach = |value: &Recorded, stack: &mut Vec<Arc<GradNode>>| {
+            let Some((node, _)) = value.grad_node() else { return };
+            if node.is_leaf() {
+                *self.awaited.entry(Arc::as_ptr(node)).or_default() += 1;
+            }
+            if nodes.insert(Arc::as_ptr(node), node.clone()).is_none() {
+                stack.push(node.clone());
+            }
+        };
+        roots.iter().for_each(|(value, _)| reach(value, &mut stack));
+        while let Some(node) = stack.pop() {
+            node.edges().inputs.iter().for_each(|input| reach(input, &mut stack));
+        }
+        if pruned {
+            self.prune(&nodes);
+        }
+    }
+
     /// Finds the paths from the roots to the inputs. Edges lead to nodes recorded earlier, so in order of
     /// recording every node comes after those its gradient goes to.
-    fn prune(&mut self, roots: &[(Recorded, Recorded)]) {
-        let mut nodes: FxHashMap<NodeKey, Arc<GradNode>> = FxHashMap::default();
-        let mut stack: Vec<Arc<GradNode>> =
-            roots.iter().filter_map(|(v, _)| v.grad_node().map(|(n, _)| n.clone())).collect();
-        while let Some(node) = stack.pop() {
-            if nodes.insert(Arc::as_ptr(&node), node.clone()).is_none() {
-                stack
-                    .extend(node.edges().inputs.iter().filter_map(|r| r.grad_node().map(|(n, _)| n.clone())));
-            }
-        }
+    fn prune(&mut self, nodes: &FxHashMap<NodeKey, Arc<GradNode>>) {
         let mut order: Vec<&Arc<GradNode>> = nodes.values().collect();
         order.sort_unstable_by_key(|n| n.seq());
         let mut needed: FxHashMap<NodeKey, bool> = FxHashMap::default();
@@ -176,7 +196,10 @@ impl Sweep {
         let slots = match self.open.entry(key) {
             std::collections::hash_map::Entry::Occupied(e) => &mut e.into_mut().1,
             std::collections::hash_map::Entry::Vacant(e) => {
-                self.heap.push((node.seq(), key));
+                // A leaf waits for all of its gradients.
+                if !node.is_leaf() {
+                    self.heap.push((node.seq(), key));
+                }
                 &mut e.insert((node.clone(), Slots::new())).1
             }
         };
@@ -191,13 +214,30 @@ impl Sweep {
         Ok(())
     }
 
-    fn run(&mut self) -> Result<()> {
-        while let Some((_, key)) = self.heap.pop() {
-            if let Some((node, mut grads)) = self.open.remove(&key) {
-                self.visit(&node, &mut grads)?;
+    /// Says that one of the edges to a node has been followed.
+    fn arrived(&mut self, node: &Arc<GradNode>) {
+        let key = Arc::as_ptr(node);
+        if let Some(count) = self.awaited.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 && self.open.contains_key(&key) {
+                self.heap.push((LEAVES | node.seq(), key));
             }
         }
-        Ok(())
+    }
+
+    fn run(&mut self) -> Result<()> {
+        loop {
+            while let Some((_, key)) = self.heap.pop() {
+                if let Some((node, mut grads)) = self.open.remove(&key) {
+                    self.visit(&node, &mut grads)?;
+                }
+            }
+            // Leaves that also wait for paths on which no gradient comes.
+            self.heap.extend(self.open.iter().map(|(&key, (node, _))| (node.seq(), key)));
+            if self.heap.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     fn visit(&mut self, node: &Arc<GradNode>, grads: &mut Slots) -> Result<()> {
@@ -299,6 +339,7 @@ impl Sweep {
                 custom(name, results.len(), &callback, &inputs, grads)?
             }
             // What was overwritten is a path without influence: its gradient is 0, not missing.
+            (Kind::Refused, ..) => return runtime(REPEATED),
             (Kind::End { first }, ..) => {
                 let zero = |(i, x): (usize, &Recorded)| match grads.first() {
                     Some(grad) if *first && i == 0 => Ok(grad.clone()),
@@ -309,9 +350,11 @@ impl Sweep {
             _ => return Ok(()),
         };
         for (input, grad) in inputs.iter().zip(found) {
-            if let (Some((next, port)), Some(grad)) = (input.grad_node(), grad) {
+            let Some((next, port)) = input.grad_node() else { continue };
+            if let Some(grad) = grad {
                 self.send(next, port, grad)?;
             }
+            self.arrived(next);
         }
         Ok(())
     }
@@ -319,15 +362,15 @@ impl Sweep {
     fn results(self, inputs: Option<&[Tensor]>) -> Result<Vec<Option<Tensor>>> {
         let Some(inputs) = inputs.filter(|_| !self.options.accumulate) else { return Ok(Vec::new()) };
         let mut out = Vec::with_capacity(inputs.len());
-        for (grad, input) in self.captured.into_iter().zip(inputs) {
+        for (i, (grad, input)) in self.captured.into_iter().zip(inputs).enumerate() {
             out.push(match grad {
                 Some(grad) => Some(laid_out(&grad, &input.memory_order(), self.options.create_graph)?),
                 None if self.options.allow_unused => None,
                 None => {
-                    return runtime(
-                        "One of the differentiated Tensors appears to not have been used in the graph. Set \
-                         allow_unused=True if this is the desired behavior.",
-                    );
+                    return runtime(format!(
+                        "The differentiated Tensor at index {i} appears to not have been used in the graph. Set \
+                         allow_unused=True if this is the desired behavior."
+                    ));
                 }
             });
         }

@@ -162,6 +162,8 @@ pub(crate) enum Kind {
     End {
         first: bool,
     },
+    /// The gradient would have to be written to places that several elements share.
+    Refused,
     /// A view that was made while nothing was recorded: results depend on it, its gradient is dropped.
     Nowhere,
 }
@@ -247,6 +249,12 @@ impl GradNode {
         GradNode::new(next_seq(), Kind::End { first: false }, current_function(), edges)
     }
 
+    /// The history of `value` after a write to elements that share a place.
+    pub(crate) fn refused(value: &Recorded) -> Arc<GradNode> {
+        let edges = GradEdges { inputs: SmallVec::from_iter([value.clone()]), ..GradEdges::default() };
+        GradNode::new(next_seq(), Kind::Refused, current_function(), edges)
+    }
+
     /// The history of `value`, on which `others` have no influence: their gradient is 0, not missing.
     pub(crate) fn beside(value: &Recorded, others: &[&Recorded]) -> Arc<GradNode> {
         let inputs = std::iter::once(value).chain(others.iter().copied()).cloned().collect();
@@ -279,7 +287,7 @@ impl GradNode {
     /// Drops what the gradient needs, unless it needs nothing that torch would have saved.
     pub(crate) fn free(&self) {
         if self.function.as_ref().is_some_and(|f| !f.saves())
-            || matches!(self.kind, Kind::Leaf(_) | Kind::End { .. } | Kind::Nowhere)
+            || matches!(self.kind, Kind::Leaf(_) | Kind::End { .. } | Kind::Refused | Kind::Nowhere)
         {
             return;
         }
@@ -295,6 +303,7 @@ impl GradNode {
         match &self.kind {
             Kind::Leaf(_) => Cow::Borrowed("AccumulateGrad"),
             Kind::Custom { name, .. } => Cow::Owned(name.clone()),
+            Kind::Refused => Cow::Borrowed("CopySlices"),
             Kind::End { .. } | Kind::Nowhere => Cow::Borrowed("ZeroBackward0"),
             Kind::Op => {
                 let text = self.edges().node.as_ref().map(|n| n.op().to_string()).unwrap_or_default();

@@ -22,6 +22,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use value::Cached;
+pub(crate) use write::REPEATED;
 pub use write::{Overlap, overlap, refuse_overlap, refuse_partial_overlap};
 
 /// A tensor as users hold it. Cloning gives another handle on the same tensor.

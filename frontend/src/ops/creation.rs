@@ -318,6 +318,15 @@ fn filled_in_place(x: &Tensor, value: &Recorded) -> Result<Tensor> {
     Ok(x.clone())
 }
 
+fn fill_in_place(a: &Args<'_>) -> Result<Tensor> {
+    let (x, value) = (a.tensor(0), fill_value(a)?);
+    // Of a tensor torch makes an element-wise copy, which is stricter.
+    if !a.operand(1).is_number() {
+        x.check_write(value.tracks())?;
+    }
+    filled_in_place(x, &value)
+}
+
 fn inferred(value: Number, dtype: Option<DType>) -> DType {
     dtype.unwrap_or_else(|| value.dtype())
 }
@@ -374,7 +383,7 @@ crate::entries! {
         => |a| placed(fill_value(a)?.broadcast_to(&a.tensor(0).sizes())?, a.tensor(0), None);
     "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)" [FUNCTION | METHOD | NUMBERS] grad "FillBackward0"
         "Writes `value`, a number or a 0-d tensor, to every element."
-        => |a| filled_in_place(a.tensor(0), &fill_value(a)?);
+        => |a| fill_in_place(a);
     "zero_(Tensor(a!) self) -> Tensor(a!)" [FUNCTION | METHOD] grad "ZeroBackward0"
         "Writes 0 to every element."
         => |a| filled_in_place(a.tensor(0), &constant(&Shape::scalar(), 0, a.tensor(0).dtype())?);

@@ -66,8 +66,8 @@ fn assign(
     value: &Tensor,
     all: fn(&Tensor, &Tensor) -> Result<()>,
 ) -> Result<()> {
-    if let [IndexItem::Bool(false)] = items {
-        return Ok(());
+    if let [IndexItem::Bool(all_of_it)] = items {
+        return if *all_of_it { all(x, value) } else { Ok(()) };
     }
     let (view, indices) = basic(x, items)?;
     if indices.is_empty() {

@@ -22,7 +22,11 @@ pub(crate) fn finish(value: Recorded, operands: &[&Tensor]) -> Result<Tensor> {
 impl Tensor {
     /// A tensor of `value`, an element-wise result of this one's shape, whose axes lie in memory as this one's do.
     pub fn like(&self, value: Recorded) -> Result<Tensor> {
-        finish(value, &[self])
+        let like = finish(value, &[self])?;
+        if self.numel() == 0 {
+            like.restride_nothing(self.strides());
+        }
+        Ok(like)
     }
 }
 

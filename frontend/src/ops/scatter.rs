@@ -182,8 +182,12 @@ fn scattered(
     if index.numel() == 0 {
         let value = x.read()?;
         return Tensor::from_value(match source {
-            Source::Tensor(t) => value.beside(&[&t.read()?]),
-            Source::Number(_) => value,
+            // It has a gradient, which can be differentiated again, though all of it is 0.
+            Source::Tensor(t) if t.requires_grad() => {
+                let none = t.read()?.flatten()?.narrow(0, 0, 0)?.sum(&[0])?;
+                Recorded::constant(Literal::from_i64(DType::Bool, 1)).select(&value, &none)?
+            }
+            _ => value,
         });
     }
     let ranks = |t: &Tensor, name: &str| {
@@ -267,7 +271,7 @@ fn mode(name: &str) -> Result<Option<Combine>> {
 
 /// Says that the gradient reads the index.
 fn keeping(a: &Args<'_>, result: Tensor) -> Result<Tensor> {
-    a.save(a.tensor(2))?;
+    a.save_argument(2)?;
     Ok(result)
 }
 

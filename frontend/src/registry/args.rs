@@ -142,6 +142,8 @@ pub struct Args<'a> {
     scope: Option<&'a Scope>,
     /// The tensor that an in-place form will overwrite.
     target: Option<&'a Tensor>,
+    /// Where the target is among the values.
+    receiver: Option<usize>,
     saves_result: Cell<bool>,
     writes: RefCell<Option<Writes>>,
 }
@@ -170,14 +172,27 @@ fn wrong(i: usize, wanted: &str, got: &Arg<'_>) -> ! {
 
 impl<'a> Args<'a> {
     pub fn new(values: &'a [Arg<'a>]) -> Args<'a> {
-        Args { values, scope: None, target: None, saves_result: Cell::new(false), writes: RefCell::default() }
+        Args {
+            values,
+            scope: None,
+            target: None,
+            receiver: None,
+            saves_result: Cell::new(false),
+            writes: RefCell::default(),
+        }
     }
 
-    pub(super) fn of_call(&'a self, scope: &'a Scope, target: Option<&'a Tensor>) -> Args<'a> {
+    pub(super) fn of_call(
+        &'a self,
+        scope: &'a Scope,
+        target: Option<&'a Tensor>,
+        receiver: Option<usize>,
+    ) -> Args<'a> {
         Args {
             values: self.values,
             scope: Some(scope),
             target,
+            receiver,
             saves_result: Cell::new(false),
             writes: RefCell::default(),
         }
@@ -188,15 +203,18 @@ impl<'a> Args<'a> {
     }
 
     /// Says that the gradient reads `operand` as it is now: writing it before the backward is torch's error. To be
-    /// called after the operation was recorded. What an in-place form overwrites is kept by the graph, unless it is
-    /// another operand too.
+    /// called after the operation was recorded.
     pub fn save(&self, operand: &Tensor) -> Result<()> {
-        match self.scope {
-            Some(scope) if !self.target.is_some_and(|target| std::ptr::eq(target, operand)) => {
-                scope.save(operand)
-            }
-            _ => Ok(()),
+        self.scope.map_or(Ok(()), |scope| scope.save(operand))
+    }
+
+    /// As [`Args::save`] for argument `i`. What an in-place form overwrites is kept by the graph, unless it is another
+    /// argument too.
+    pub fn save_argument(&self, i: usize) -> Result<()> {
+        if self.target.is_some() && Some(i) == self.receiver {
+            return Ok(());
         }
+        self.save(self.tensor(i))
     }
 
     /// As [`Args::save`] for the result, which in an in-place form is the tensor that was written.

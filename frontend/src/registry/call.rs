@@ -20,12 +20,13 @@ impl Overload {
     pub fn call(&self, args: &Args<'_>) -> Result<Ret> {
         let scope = Scope::enter(self.grad);
         if !self.in_place {
-            return (self.entry.call)(&args.of_call(&scope, None));
+            return (self.entry.call)(&args.of_call(&scope, None, None));
         }
-        let target = args.tensor(self.signature.receiver.unwrap_or(0));
+        let receiver = self.signature.receiver.unwrap_or(0);
+        let target = args.tensor(receiver);
         let tracks = (0..args.len()).any(|i| matches!(args.get(i), Arg::Tensor(t) if t.requires_grad()));
         self.check_target(target, tracks, args)?;
-        let inner = args.of_call(&scope, Some(target));
+        let inner = args.of_call(&scope, Some(target), Some(receiver));
         let Ret::Tensor(result) = (self.entry.call)(&inner)? else {
             return Err(Error::Runtime(format!("{}_ has no single result to write", self.signature.name)));
         };

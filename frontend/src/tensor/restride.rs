@@ -4,8 +4,16 @@ use super::Tensor;
 use crate::error::{Result, runtime};
 use crate::grad_mode;
 use crate::view::ViewOp;
+use rustorch_ir::Strides;
 
 impl Tensor {
+    /// Gives a tensor without elements these strides.
+    pub(crate) fn restride_nothing(&self, strides: Strides) {
+        let mut body = self.body();
+        debug_assert!(body.geometry.numel() == 0 && strides.len() == body.geometry.rank());
+        body.geometry.strides = strides;
+    }
+
     /// Makes this tensor the view `op` of what it was. It counts as a write, though no element changes.
     pub fn become_view(&self, op: ViewOp) -> Result<()> {
         {

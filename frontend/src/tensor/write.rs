@@ -7,6 +7,10 @@ use crate::gradient::{GradNode, Scope};
 use crate::record::Recorded;
 use crate::view::{Geometry, Writes};
 
+/// torch's refusal of writes to places that several elements share.
+pub(crate) const REPEATED: &str = "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please \
+     clone() the tensor before performing the operation.";
+
 /// How the elements of two tensors meet in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overlap {
@@ -120,10 +124,7 @@ impl Tensor {
         self.check_fill(tracks)?;
         let body = self.body();
         if body.geometry.repeats() && body.geometry.numel() > 0 {
-            return runtime(
-                "unsupported operation: more than one element of the written-to tensor refers to a single memory \
-                 location. Please clone() the tensor before performing the operation.",
-            );
+            return runtime(REPEATED);
         }
         Ok(())
     }
@@ -157,6 +158,7 @@ impl Tensor {
     pub fn bump_version(&self) {
         let body = self.body();
         body.version.bump(&body.storage);
+        body.storage.touch();
     }
 }
 
@@ -169,7 +171,13 @@ impl Body {
         } else {
             let _scope = Scope::replace(Some("CopySlices"));
             let _mode = ModeGuard::grad(rebase);
-            self.chain.put(&old, value, writes)?
+            let root = self.chain.put(&old, value, writes)?;
+            // torch writes the gradient where the view was written, and refuses that then.
+            if rebase && old.tracks() && self.geometry.repeats() {
+                root.with_grad(GradNode::refused(&root), 0)
+            } else {
+                root
+            }
         };
         let outer = writes.filter(|_| self.chain.is_empty());
         let whole =

@@ -6,7 +6,7 @@ use crate::registry::{Args, Ret};
 
 /// Says that the gradient reads the index at position `i`, and gives the result.
 fn keeping(a: &Args<'_>, i: usize, result: Tensor) -> Result<Tensor> {
-    a.save(a.tensor(i))?;
+    a.save_argument(i)?;
     Ok(result)
 }
 

@@ -16,6 +16,7 @@ use rustorch_ir::{Literal, Shape};
 use smallvec::SmallVec;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -302,7 +303,10 @@ impl Sweep {
             return Ok(());
         }
         for saved in function.saved().iter() {
-            let Some(now) = saved.version.current().filter(|&now| now != saved.at) else { continue };
+            let now = saved.version.load(Relaxed);
+            if now == saved.at {
+                continue;
+            }
             let origin = match &saved.origin {
                 Some((port, name)) => format!(", which is output {port} of {name},"),
                 None => String::new(),

@@ -7,7 +7,6 @@
 
 use crate::error::Result;
 use crate::record::{Recorded, RecordedNode, lock, next_seq};
-use crate::storage::VersionRef;
 use crate::tensor::Tensor;
 use rustorch_ir::graph::Type;
 use smallvec::SmallVec;
@@ -43,7 +42,7 @@ pub struct GradSlot {
 
 /// A value that a gradient will read, by its storage's version when it was saved.
 pub(crate) struct Saved {
-    pub version: VersionRef,
+    pub version: Arc<AtomicU64>,
     pub at: u64,
     pub ty: Type,
     /// `output 0 of ExpBackward0`, where it is the result of an operation.

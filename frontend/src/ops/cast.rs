@@ -15,11 +15,11 @@ pub fn to_dtype(x: &Tensor, dtype: DType, copy: bool) -> Result<Tensor> {
 
 /// Replaces the elements of `x` by those of `source`, converted and broadcast.
 pub fn copy_in_place(x: &Tensor, source: &Tensor) -> Result<Tensor> {
-    x.check_write(source.requires_grad())?;
     if x.is_same(source) {
-        x.bump_version();
+        x.rewrite()?;
         return Ok(x.clone());
     }
+    x.check_write(source.requires_grad())?;
     refuse_partial_overlap(x, source)?;
     let (sizes, value) = (x.sizes(), source.read()?);
     let shape = super::axes::broadcast(&sizes, value.shape())?;

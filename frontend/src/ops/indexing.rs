@@ -112,6 +112,9 @@ fn without_leading_ones(value: &Tensor) -> Result<Tensor> {
 fn copy_into(target: &Tensor, value: &Tensor) -> Result<()> {
     let _scope = Scope::enter("CopyBackwards");
     let tracks = value.requires_grad();
+    if target.is_same(value) {
+        return target.rewrite();
+    }
     target.check_write(tracks)?;
     refuse_partial_overlap(target, value)?;
     let value = view_ops::expand_to(&without_leading_ones(value)?, &target.sizes())?;

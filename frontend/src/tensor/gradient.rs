@@ -272,7 +272,7 @@ impl Tensor {
         }
         let value = if body.tracks() && !body.requires_grad { Some(body.read()?) } else { None };
         Ok(Saved {
-            version: body.version.weak(&body.storage),
+            version: body.version.counter(&body.storage),
             at: body.version.current(&body.storage),
             ty: rustorch_ir::Type::new(body.dtype, body.geometry.sizes.clone()),
             origin: value.and_then(|v| v.grad_node().map(|(grad, port)| (port, grad.name()))),

@@ -76,6 +76,16 @@ impl Tensor {
         self.put(value, None)
     }
 
+    /// As [`Tensor::write`], for the elements that are there already.
+    pub fn rewrite(&self) -> Result<()> {
+        self.check_fill(false)?;
+        if self.requires_grad() && grad_mode::is_grad_enabled() {
+            return self.put(self.read()?, None);
+        }
+        self.bump_version();
+        Ok(())
+    }
+
     /// As [`Tensor::write`], where elements may share a place.
     pub fn write_shared(&self, value: Recorded, writes: &Writes) -> Result<()> {
         self.check_fill(value.tracks())?;

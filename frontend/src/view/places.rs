@@ -38,7 +38,7 @@ pub(crate) fn covered(
     elements: &Recorded,
 ) -> Result<Recorded> {
     if own.numel() == 0 || to.numel() == 0 {
-        return Ok(elements.clone());
+        return Ok(elements.beside(&[from]));
     }
     let none = Recorded::full(Literal::from_i64(DType::I64, -1), &Shape::from_sizes(&[numel]))?;
     let numbers = Recorded::iota(own.numel())?;

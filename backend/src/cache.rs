@@ -6,14 +6,11 @@ use rustc_hash::{FxHashMap, FxHasher};
 use rustorch_ir::loops::Kernel;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Kernels kept; beyond, the ones compiled first go. Code in use lives on with its plan.
 const CAPACITY: usize = 4096;
-
-static COMPILED: AtomicU64 = AtomicU64::new(0);
-static NANOSECONDS: AtomicU64 = AtomicU64::new(0);
 
 type Entry = (Kernel, Arc<CompiledKernel>);
 
@@ -41,27 +38,26 @@ fn same(a: &Kernel, b: &Kernel) -> bool {
         && a.body == b.body
 }
 
-/// The code of a kernel, compiled by `compile` unless it is known.
+/// The code of a kernel, compiled by `compile` unless it is known; and how long that took, if it was done.
 pub fn kernel(
     kernel: &Kernel,
     compile: impl FnOnce(&Kernel) -> Result<CompiledKernel, BackendError>,
-) -> Result<Arc<CompiledKernel>, BackendError> {
+) -> Result<(Arc<CompiledKernel>, Option<Duration>), BackendError> {
     let key = hash(kernel);
     let known = |k: &Kernels| {
         k.by_hash.get(&key).and_then(|e| e.iter().find(|e| same(&e.0, kernel)).map(|e| e.1.clone()))
     };
     let lock = || KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = known(&lock()) {
-        return Ok(found);
+        return Ok((found, None));
     }
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let compiled = Arc::new(compile(kernel)?);
-    COMPILED.fetch_add(1, Relaxed);
-    NANOSECONDS.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
+    let time = Some(start.elapsed());
     let mut kernels = lock();
     // Another thread may have been faster.
     if let Some(found) = known(&kernels) {
-        return Ok(found);
+        return Ok((found, time));
     }
     kernels.by_hash.entry(key).or_default().push((kernel.clone(), compiled.clone()));
     kernels.age.push_back(key);
@@ -74,10 +70,5 @@ pub fn kernel(
             kernels.by_hash.remove(&oldest);
         }
     }
-    Ok(compiled)
-}
-
-/// Kernels compiled so far, and the time that took in seconds.
-pub fn compiled() -> (u64, f64) {
-    (COMPILED.load(Relaxed), NANOSECONDS.load(Relaxed) as f64 * 1e-9)
+    Ok((compiled, time))
 }

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::Relaxed};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why a plan did not run to its end.
@@ -53,6 +54,8 @@ impl From<HostError> for RunError {
 pub struct Executable {
     plan: Plan,
     kernels: Vec<Arc<CompiledKernel>>,
+    /// How long each kernel took to compile; `None` where its code was known.
+    compile_times: Vec<Option<Duration>>,
     /// Bytes of scratch memory that the hungriest kernel needs on each thread.
     scratch: usize,
 }
@@ -71,14 +74,24 @@ unsafe impl Sync for Frame<'_> {}
 
 impl Executable {
     pub fn new(plan: Plan) -> Result<Executable, BackendError> {
-        let kernels =
-            plan.kernels.iter().map(|k| cache::kernel(k, compile)).collect::<Result<Vec<_>, _>>()?;
+        let mut kernels = Vec::with_capacity(plan.kernels.len());
+        let mut compile_times = Vec::with_capacity(plan.kernels.len());
+        for kernel in &plan.kernels {
+            let (code, time) = cache::kernel(kernel, compile)?;
+            kernels.push(code);
+            compile_times.push(time);
+        }
         let scratch = plan.kernels.iter().map(|k| k.scratch_layout().0).max().unwrap_or(FAILURE_RECORD_BYTES);
-        Ok(Executable { plan, kernels, scratch: scratch.next_multiple_of(64) })
+        Ok(Executable { plan, kernels, compile_times, scratch: scratch.next_multiple_of(64) })
     }
 
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// How long a kernel of the plan took to compile; `None` if its code was known already.
+    pub fn compile_time(&self, kernel: usize) -> Option<Duration> {
+        self.compile_times[kernel]
     }
 
     pub fn code_bytes(&self) -> usize {
@@ -89,6 +102,16 @@ impl Executable {
     ///
     /// An external buffer that somebody writes meanwhile gives unspecified numbers.
     pub fn run(&self, inputs: &[Bound], scalars: &[u64]) -> Result<Vec<Buffer>, RunError> {
+        self.run_watched(inputs, scalars, |_| {})
+    }
+
+    /// The same; tells `progress` how many steps have run: none when memory is there, then after each.
+    pub fn run_watched(
+        &self,
+        inputs: &[Bound],
+        scalars: &[u64],
+        mut progress: impl FnMut(usize),
+    ) -> Result<Vec<Buffer>, RunError> {
         if inputs.len() < self.plan.input_slots as usize || scalars.len() < self.plan.scalar_slots as usize {
             return Err(RunError::Host("fewer inputs than the plan's signature has".into()));
         }
@@ -122,9 +145,12 @@ impl Executable {
         }
         let frame =
             Frame { exe: self, pointers, scalars, failure: AtomicI32::new(0), detail: AtomicI64::new(0) };
-        for step in &self.plan.steps {
+        progress(0);
+        for (number, step) in self.plan.steps.iter().enumerate() {
             // SAFETY: inputs were checked to hold what is read; the other buffers are as large as declared.
-            unsafe { frame.step(step)? };
+            let ran = unsafe { frame.step(step) };
+            progress(number + 1);
+            ran?;
             if threads::interrupted() {
                 return Err(RunError::Interrupted);
             }

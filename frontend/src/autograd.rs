@@ -5,7 +5,7 @@
 
 mod recorder;
 
-use crate::error::{Error, Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::grad_mode::ModeGuard;
 use crate::gradient::{Callback, Function, GradNode, GradSlot, Hook, Kind, Scope, Watch};
 use crate::record::{Recorded, lock, sum_to_shape};
@@ -75,15 +75,16 @@ fn roots(tensors: &[Tensor], grads: &[Option<Tensor>]) -> Result<Vec<(Recorded, 
     let mut roots = Vec::with_capacity(tensors.len());
     for (i, tensor) in tensors.iter().enumerate() {
         if !tensor.requires_grad() {
-            return runtime(format!(
-                "element {i} of tensors does not require grad and does not have a grad_fn"
-            ));
+            return fail(
+                Error::Autograd,
+                format!("element {i} of tensors does not require grad and does not have a grad_fn"),
+            );
         }
         let value = tensor.read()?;
         let grad = match grads.get(i).and_then(Option::as_ref) {
             Some(grad) => given(i, &grad.read()?, value.ty())?,
             None if value.numel() != 1 => {
-                return runtime("grad can be implicitly created only for scalar outputs");
+                return fail(Error::Autograd, "grad can be implicitly created only for scalar outputs");
             }
             None => Recorded::full(Literal::from_f64(value.dtype(), 1.0), value.shape())?,
         };
@@ -133,7 +134,7 @@ impl Sweep {
         self.captured = vec![None; inputs.len()];
         for (i, input) in inputs.iter().enumerate() {
             if !input.requires_grad() {
-                return runtime("One of the differentiated Tensors does not require grad");
+                return fail(Error::Autograd, "One of the differentiated Tensors does not require grad");
             }
             if self.options.accumulate && !input.is_leaf()? {
                 input.retain_grad()?;
@@ -311,15 +312,18 @@ impl Sweep {
                 Some((port, name)) => format!(", which is output {port} of {name},"),
                 None => String::new(),
             };
-            return runtime(format!(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: \
+            return fail(
+                Error::SavedModified,
+                format!(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: \
                  [torch.{}Tensor {}]{origin} is at version {now}; expected version {} instead. Hint: enable \
                  anomaly detection to find the operation that failed to compute its gradient, with \
                  torch.autograd.set_detect_anomaly(True).",
-                saved.ty.dtype.scalar_type_name(),
-                saved.ty.shape,
-                saved.at
-            ));
+                    saved.ty.dtype.scalar_type_name(),
+                    saved.ty.shape,
+                    saved.at
+                ),
+            );
         }
         Ok(())
     }
@@ -328,7 +332,8 @@ impl Sweep {
         let (inputs, recorded, callback) = {
             let edges = node.edges();
             if edges.freed {
-                return runtime(
+                return fail(
+                    Error::GraphFreed,
                     "Trying to backward through the graph a second time (or directly access saved tensors after \
                      they have already been freed). Saved intermediate values of the graph are freed when you call \
                      .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the \
@@ -371,10 +376,13 @@ impl Sweep {
                 Some(grad) => Some(laid_out(&grad, &input.memory_order(), self.options.create_graph)?),
                 None if self.options.allow_unused => None,
                 None => {
-                    return runtime(format!(
-                        "The differentiated Tensor at index {i} appears to not have been used in the graph. Set \
-                         allow_unused=True if this is the desired behavior."
-                    ));
+                    return fail(
+                        Error::Autograd,
+                        format!(
+                            "The differentiated Tensor at index {i} appears to not have been used in the graph. Set \
+                             allow_unused=True if this is the desired behavior."
+                        ),
+                    );
                 }
             });
         }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::host::Host;
 use rustorch_backend::buffer::Buffer;
 pub use rustorch_backend::run::Bound;
-use rustorch_ir::plan::Plan;
+use rustorch_backend::run::Executable;
 use rustorch_passes::Request;
 use std::sync::{Arc, OnceLock};
 
@@ -18,25 +18,16 @@ pub trait Engine: Send + Sync {
 
 /// A compiled graph.
 pub trait Program: Send + Sync {
-    /// Contiguous buffers for the requested outputs and then for the kept ones.
-    fn run(&self, inputs: &[Bound], scalars: &[u64]) -> Result<Vec<Buffer>>;
+    /// Contiguous buffers for the requested outputs and then for the kept ones. `progress` is told how many pool
+    /// launches and host routines have run: none when memory is there, then after each.
+    fn run(&self, inputs: &[Bound], scalars: &[u64], progress: &mut dyn FnMut(usize)) -> Result<Vec<Buffer>>;
 
     /// For each output beyond the requested ones, its place in [`Request::keep`].
     fn kept(&self) -> &[usize];
 
-    /// The plan, if the program is one.
-    fn plan(&self) -> Option<&Plan> {
+    /// The plan with its code, if the program has one. What has none is interpreted.
+    fn executable(&self) -> Option<&Executable> {
         None
-    }
-
-    /// Pool launches and host routines of one run.
-    fn launches(&self) -> u64 {
-        self.plan().map_or(0, |plan| plan.steps.len() as u64)
-    }
-
-    /// Pieces of work of one run that have no compiled code.
-    fn interpreted(&self) -> u64 {
-        0
     }
 }
 

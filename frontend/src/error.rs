@@ -21,8 +21,12 @@ pub enum Class {
 
 #[derive(Clone, PartialEq, Debug, Error)]
 pub enum Error {
+    /// Two shapes that do not go together.
     #[error("{message}")]
     ShapeMismatch { message: String, shape1: Shape, shape2: Shape },
+    /// A shape that cannot be.
+    #[error("{0}")]
+    Shape(String),
     #[error("{0}")]
     DType(String),
     /// An argument of the wrong kind or number.
@@ -33,11 +37,35 @@ pub enum Error {
     Value(String),
     #[error("{0}")]
     Index(String),
+    /// An axis that the tensor does not have.
+    #[error("{0}")]
+    Axis(String),
     #[error("{0}")]
     Runtime(String),
+    /// A tensor of several elements, or none, where one number is needed.
+    #[error("{0}")]
+    NotScalar(String),
+    #[error("{0}")]
+    DivisionByZero(String),
+    /// A gradient that cannot be had.
+    #[error("{0}")]
+    Autograd(String),
+    /// A value that a gradient needs was overwritten.
+    #[error("{0}")]
+    SavedModified(String),
+    /// A backward through a graph that was freed.
+    #[error("{0}")]
+    GraphFreed(String),
+    /// A graph that could not be compiled.
+    #[error("{0}")]
+    Compile(String),
     #[error("{0}")]
     NotImplemented(String),
-    #[error("not enough memory: tried to allocate {requested} bytes, {available} bytes are available")]
+    #[error(
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to \
+         allocate {requested} bytes. Error code 12 (Cannot allocate memory). At most {available} bytes can be had: let \
+         go of tensors that are no longer needed, work in smaller pieces, or use a smaller dtype"
+    )]
     Memory { requested: usize, available: usize },
     #[error("interrupted")]
     Interrupted,
@@ -46,10 +74,19 @@ pub enum Error {
 impl Error {
     pub fn class(&self) -> Class {
         match self {
-            Error::ShapeMismatch { .. } | Error::DType(_) | Error::Runtime(_) => Class::Runtime,
+            Error::ShapeMismatch { .. }
+            | Error::Shape(_)
+            | Error::DType(_)
+            | Error::Runtime(_)
+            | Error::NotScalar(_)
+            | Error::DivisionByZero(_)
+            | Error::Autograd(_)
+            | Error::SavedModified(_)
+            | Error::GraphFreed(_)
+            | Error::Compile(_) => Class::Runtime,
             Error::Argument(_) => Class::Type,
             Error::Value(_) => Class::Value,
-            Error::Index(_) => Class::Index,
+            Error::Index(_) | Error::Axis(_) => Class::Index,
             Error::NotImplemented(_) => Class::NotImplemented,
             Error::Memory { .. } => Class::Memory,
             Error::Interrupted => Class::Interrupt,
@@ -61,9 +98,14 @@ impl Error {
     }
 }
 
+/// `Err` of a kind of error with its message: `fail(Error::Autograd, "...")`.
+pub fn fail<T>(kind: fn(String) -> Error, message: impl Into<String>) -> Result<T> {
+    Err(kind(message.into()))
+}
+
 /// `Err` of [`Error::Runtime`].
 pub fn runtime<T>(message: impl Into<String>) -> Result<T> {
-    Err(Error::Runtime(message.into()))
+    fail(Error::Runtime, message)
 }
 
 impl From<OpError> for Error {

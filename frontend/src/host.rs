@@ -1,5 +1,6 @@
 //! The compiler and this machine, as the front end's engine.
 
+use crate::dump::Dump;
 use crate::engine::{Engine, Program};
 use crate::error::{Error, Result};
 use rustorch_backend::BackendError;
@@ -8,8 +9,7 @@ use rustorch_backend::host::vector::strip_routine;
 use rustorch_backend::run::{Bound, Executable, RunError};
 use rustorch_ir::loops::Elem;
 use rustorch_ir::op::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE};
-use rustorch_ir::plan::Plan;
-use rustorch_passes::{CompileError, Request, Target};
+use rustorch_passes::{CompileError, Request, Target, compile_observed};
 use std::sync::Arc;
 
 pub(crate) struct Host;
@@ -24,7 +24,15 @@ struct Compiled {
 
 impl Engine for Host {
     fn compile(&self, request: &Request) -> Result<Arc<dyn Program>> {
-        let compiled = rustorch_passes::compile(request, &TARGET)?;
+        let mut dump = Dump::begin(&request.graph);
+        let compiled = compile_observed(request, &TARGET, &mut |stage| {
+            if let Some(dump) = &mut dump {
+                dump.stage(stage);
+            }
+        })?;
+        if let Some(dump) = &mut dump {
+            dump.plan(&compiled.plan);
+        }
         let executable = Executable::new(compiled.plan)?;
         Ok(Arc::new(Compiled { executable, kept: compiled.kept }))
     }
@@ -38,35 +46,37 @@ impl Engine for Host {
 }
 
 impl Program for Compiled {
-    fn run(&self, inputs: &[Bound], scalars: &[u64]) -> Result<Vec<Buffer>> {
-        Ok(self.executable.run(inputs, scalars)?)
+    fn run(&self, inputs: &[Bound], scalars: &[u64], progress: &mut dyn FnMut(usize)) -> Result<Vec<Buffer>> {
+        Ok(self.executable.run_watched(inputs, scalars, progress)?)
     }
 
     fn kept(&self) -> &[usize] {
         &self.kept
     }
 
-    fn plan(&self) -> Option<&Plan> {
-        Some(self.executable.plan())
+    fn executable(&self) -> Option<&Executable> {
+        Some(&self.executable)
     }
 }
 
 impl From<CompileError> for Error {
     fn from(e: CompileError) -> Error {
-        Error::Runtime(e.to_string())
+        Error::Compile(e.to_string())
     }
 }
 
 impl From<BackendError> for Error {
     fn from(e: BackendError) -> Error {
-        Error::Runtime(e.to_string())
+        Error::Compile(e.to_string())
     }
 }
 
 impl From<RunError> for Error {
     fn from(e: RunError) -> Error {
         match e {
-            RunError::Check { code: DIVISION_BY_ZERO, .. } => Error::Runtime("ZeroDivisionError".into()),
+            RunError::Check { code: DIVISION_BY_ZERO, .. } => {
+                Error::DivisionByZero("ZeroDivisionError".into())
+            }
             RunError::Check { code: INDEX_OUT_OF_RANGE, detail } => {
                 Error::Index(format!("index {detail} is out of bounds"))
             }

@@ -4,6 +4,7 @@
 //! - [`record`], [`gradient`]: what an operation leaves behind: data nodes and gradient nodes.
 //! - [`autograd`]: one backward sweep over the gradient nodes.
 //! - [`realize`], [`extract`], [`engine`]: from recorded nodes to a graph, a cached plan, bytes.
+//! - [`stats`], [`trace`], [`explain`], [`dump`]: what was done, seen from outside.
 //! - [`random`]: torch's random numbers.
 
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ mod cache;
 pub mod dump;
 pub mod engine;
 pub mod error;
+pub mod explain;
 mod extract;
 pub mod grad_mode;
 pub mod gradient;

@@ -5,7 +5,6 @@
 //! never looks at a value gives the same graph each time.
 
 use crate::cache::{self, PlanCache};
-use crate::dump;
 use crate::engine::{Bound, Program, engine};
 use crate::error::{Result, runtime};
 use crate::extract::{Extracted, Region, extract};
@@ -65,16 +64,20 @@ fn run(x: Extracted) -> Result<()> {
     }
     let mut watch = Watch::begin();
     let (program, anew) = program(Request { graph: x.graph, keep: x.keep })?;
-    let since = watch.compiled(anew);
+    watch.compiled(anew);
     let bound: Vec<Bound> = x
         .inputs
         .iter()
         .map(|o| Bound { buffer: o.stored.buffer.clone(), offset: o.stored.offset * o.ty.dtype.size() })
         .collect();
-    let buffers = program.run(&bound, &x.scalars)?;
-    stats::launched(program.launches(), program.interpreted());
-    let read = x.inputs.iter().map(|o| o.ty.bytes()).sum();
-    watch.ran(since, &program, read, buffers.iter().map(Buffer::len).sum());
+    let mut launches = 0;
+    let result = program.run(&bound, &x.scalars, &mut |steps| {
+        launches = steps;
+        watch.step(steps);
+    });
+    stats::ran(launches as u64, program.executable().is_some());
+    watch.ran(&program);
+    let buffers = result?;
     let kept = program.kept().iter().map(|&i| &x.kept[i]);
     if buffers.len() != x.outputs.len() + program.kept().len() {
         return runtime("internal error: a program gave another number of results than it was asked for");
@@ -93,10 +96,8 @@ fn program(request: Request) -> Result<(Arc<dyn Program>, bool)> {
         stats::cache_hit();
         return Ok((found, false));
     }
-    dump::graph(&request);
     let program = engine().compile(&request)?;
     stats::compiled();
-    dump::plan(program.plan());
     let leaving = lock(&PLANS).insert(key, request, program.clone());
     drop(leaving);
     Ok((program, true))

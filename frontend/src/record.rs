@@ -365,12 +365,12 @@ fn record(op: Op, inputs: &[&Recorded]) -> Result<(Arc<RecordedNode>, Option<Arc
 }
 
 /// `Err` if a tensor of this shape has more bytes than can be addressed.
-pub(crate) fn check_extent(shape: &Shape, dtype: DType) -> Result<()> {
+pub fn check_extent(shape: &Shape, dtype: DType) -> Result<()> {
     let bytes = shape.checked_numel().and_then(|n| n.checked_mul(dtype.size()));
     if bytes.is_some_and(|b| b <= i64::MAX as usize) {
         return Ok(());
     }
-    Err(Error::Runtime(format!("Storage size calculation overflowed with sizes={shape}")))
+    Err(Error::Shape(format!("Storage size calculation overflowed with sizes={shape}")))
 }
 
 impl fmt::Debug for Recorded {

@@ -13,7 +13,7 @@ mod schema;
 mod tests;
 
 pub use args::{Arg, Args, Operand, Ret, Scalar};
-pub use call::{can_cast, write_result};
+pub use call::{can_cast, check_out, write_out, write_result};
 pub use default_dtype::{default_dtype, set_default_dtype};
 pub use index_item::IndexItem;
 pub use schema::{Default, Param, Returns, Signature, Ty};

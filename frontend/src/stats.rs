@@ -21,15 +21,17 @@ thread_local! {
 /// A reading of all counters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
+    /// Graphs compiled.
     pub compiles: u64,
-    /// Pool launches and host routines that ran.
+    /// Pool launches and host routines that ran to their end.
     pub launches: u64,
-    /// Pieces of work that ran without compiled code.
+    /// Programs that ran without compiled code.
     pub interpreted: u64,
     /// Plans taken from the cache.
     pub cache_hits: u64,
     /// Requests for memory that reached the operating system.
     pub allocations: u64,
+    /// Bytes of buffers in use, now and at most.
     pub bytes_live: usize,
     pub bytes_peak: usize,
     /// Recorded operations that are alive and not realised.
@@ -54,9 +56,10 @@ pub(crate) fn compiled() {
     COMPILES.fetch_add(1, Relaxed);
 }
 
-pub(crate) fn launched(launches: u64, interpreted: u64) {
+/// Counts a run: of a compiled program its launches, of another the run itself.
+pub(crate) fn ran(launches: u64, compiled: bool) {
     LAUNCHES.fetch_add(launches, Relaxed);
-    INTERPRETED.fetch_add(interpreted, Relaxed);
+    INTERPRETED.fetch_add(u64::from(!compiled), Relaxed);
 }
 
 pub(crate) fn cache_hit() {

@@ -30,7 +30,12 @@ pub struct Storage {
     version: Arc<AtomicU64>,
     /// Arrays outside that share the memory.
     leases: AtomicUsize,
+    /// For memory that came from outside: whether it can still be written there. It counts as a lease until not.
+    outside: Mutex<Option<Arc<Reachable>>>,
 }
+
+/// Whether an array that gave its memory can still write it. Once it cannot, it never can again.
+pub type Reachable = Box<dyn Fn() -> bool + Send + Sync>;
 
 impl Storage {
     pub(crate) fn new(value: Recorded, history: History) -> Arc<Storage> {
@@ -40,6 +45,7 @@ impl Storage {
             stamp: AtomicU64::new(0),
             version: Arc::default(),
             leases: AtomicUsize::new(0),
+            outside: Mutex::new(None),
         })
     }
 
@@ -82,9 +88,20 @@ impl Storage {
         self.leases.load(Relaxed) > 1
     }
 
-    /// Makes the storage external for as long as it lives.
-    pub(crate) fn share_for_good(&self) {
+    /// Makes the storage external for as long as its memory can be written outside.
+    pub(crate) fn share_while(&self, reachable: Reachable) {
         self.leases.fetch_add(1, Relaxed);
+        *lock(&self.outside) = Some(Arc::new(reachable));
+    }
+
+    /// Makes the storage an ordinary one again if its memory came from outside and can no longer be written there.
+    /// The answer may wait for other threads, so no lock may be held here.
+    pub(crate) fn settle(&self) {
+        let Some(reachable) = lock(&self.outside).clone() else { return };
+        if !reachable() && lock(&self.outside).take().is_some() {
+            self.touch();
+            self.leases.fetch_sub(1, Relaxed);
+        }
     }
 }
 

@@ -172,6 +172,19 @@ impl Tensor {
         Ok(Tensor::new(body))
     }
 
+    /// Reads or writes the elements. Where the storage is external that runs, so `f` gets a copy of the body then:
+    /// who runs must not hold what another thread needs, because looking at signals waits for the interpreter.
+    fn with_body<T>(&self, f: impl FnOnce(&mut Body) -> T) -> T {
+        let mut body = self.body();
+        if !body.storage.is_external() {
+            return f(&mut body);
+        }
+        let mut apart = body.clone();
+        drop(body);
+        apart.storage.settle();
+        f(&mut apart)
+    }
+
     /// Another tensor on the same storage.
     pub fn view(&self, op: ViewOp) -> Result<Tensor> {
         let mut from = self.body();
@@ -207,7 +220,8 @@ impl Tensor {
         body.requires_grad = false;
         body.slot = None;
         body.cache = None;
-        if from.tracks() {
+        // Reading what an array outside may change would run here: the view is rebuilt each time then.
+        if from.tracks() && !(from.storage.is_external() && grad_mode::is_grad_enabled()) {
             body.follow(&mut from, &viewed)?;
         }
         Ok(Tensor::new(body))

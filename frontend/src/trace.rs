@@ -1,4 +1,4 @@
-//! What ran while somebody watched: the material of `rt.explain`.
+//! What ran while somebody watched: the material of [`explain`](crate::explain).
 
 use crate::engine::Program;
 use rustorch_backend::alloc;
@@ -12,80 +12,75 @@ pub struct Run {
     pub program: Arc<dyn Program>,
     /// How long compiling took; `None` when the program came from the cache.
     pub compile: Option<Duration>,
+    /// How long running took, and of it each step that ran.
     pub run: Duration,
-    /// Requests for memory that reached the operating system, while compiling and running.
+    pub steps: Vec<Duration>,
+}
+
+/// What a thread ran while it was watched, in order.
+#[derive(Clone, Default)]
+pub struct Trace {
+    pub runs: Vec<Run>,
+    /// Requests for memory, of the whole process, that reached the operating system meanwhile.
     pub allocations: u64,
-    /// Bytes of the buffers that were read and that were made.
-    pub bytes_read: usize,
-    pub bytes_written: usize,
 }
 
 thread_local! {
-    static RUNS: RefCell<Option<Vec<Run>>> = const { RefCell::new(None) };
+    /// The trace under way; its allocations are those before it began.
+    static TRACE: RefCell<Option<Trace>> = const { RefCell::new(None) };
 }
 
-/// Calls `f` and gives what this thread ran meanwhile, in order. A trace within a trace hides its runs from it.
-pub fn trace<T>(f: impl FnOnce() -> T) -> (T, Vec<Run>) {
-    /// Puts back the outer trace, also when `f` panics.
-    struct Outer(Option<Option<Vec<Run>>>);
-    impl Drop for Outer {
-        fn drop(&mut self) {
-            if let Some(outer) = self.0.take() {
-                RUNS.set(outer);
-            }
-        }
-    }
-    let mut outer = Outer(Some(RUNS.replace(Some(Vec::new()))));
-    let result = f();
-    let runs = RUNS.replace(outer.0.take().flatten()).unwrap_or_default();
-    (result, runs)
-}
-
-/// Begins to watch this thread, for callers that have no closure to give to [`trace`].
+/// Begins to watch this thread.
 pub fn start() {
-    RUNS.set(Some(Vec::new()));
+    TRACE.set(Some(Trace { runs: Vec::new(), allocations: alloc::stats().os_requests }));
 }
 
 /// What this thread ran since [`start`].
-pub fn finish() -> Vec<Run> {
-    RUNS.take().unwrap_or_default()
+pub fn finish() -> Trace {
+    let Some(Trace { runs, allocations: before }) = TRACE.take() else { return Trace::default() };
+    Trace { runs, allocations: alloc::stats().os_requests - before }
 }
 
-/// Measures one run, if this thread is traced.
-pub(crate) struct Watch {
-    began: Option<(Instant, u64)>,
+/// Measures one run, if this thread is traced; else it does nothing.
+pub(crate) struct Watch(Option<Measured>);
+
+struct Measured {
+    began: Instant,
     compile: Option<Duration>,
+    /// The end of the step before.
+    last: Instant,
+    steps: Vec<Duration>,
 }
 
 impl Watch {
     pub fn begin() -> Watch {
-        let traced = RUNS.with_borrow(Option::is_some);
-        Watch { began: traced.then(|| (Instant::now(), alloc::stats().os_requests)), compile: None }
+        let traced = TRACE.with_borrow(Option::is_some);
+        let now = Instant::now;
+        Watch(traced.then(|| Measured { began: now(), compile: None, last: now(), steps: Vec::new() }))
     }
 
     /// Says that the program is there.
-    pub fn compiled(&mut self, anew: bool) -> Option<Instant> {
-        let (began, _) = self.began?;
-        self.compile = anew.then(|| began.elapsed());
-        Some(Instant::now())
+    pub fn compiled(&mut self, anew: bool) {
+        if let Some(m) = &mut self.0 {
+            m.compile = anew.then(|| m.began.elapsed());
+            m.began = Instant::now();
+        }
     }
 
-    pub fn ran(
-        self,
-        since: Option<Instant>,
-        program: &Arc<dyn Program>,
-        bytes_read: usize,
-        bytes_written: usize,
-    ) {
-        let (Some((_, requests)), Some(since)) = (self.began, since) else { return };
-        let run = Run {
-            program: program.clone(),
-            compile: self.compile,
-            run: since.elapsed(),
-            allocations: alloc::stats().os_requests - requests,
-            bytes_read,
-            bytes_written,
-        };
-        RUNS.with_borrow_mut(|runs| runs.iter_mut().for_each(|runs| runs.push(run.clone())));
+    /// Says how many steps have run: the first time none.
+    pub fn step(&mut self, count: usize) {
+        if let Some(m) = &mut self.0 {
+            let now = Instant::now();
+            if count > 0 {
+                m.steps.push(now - m.last);
+            }
+            m.last = now;
+        }
+    }
+
+    pub fn ran(self, program: &Arc<dyn Program>) {
+        let Some(Measured { began, compile, steps, .. }) = self.0 else { return };
+        let run = Run { program: program.clone(), compile, run: began.elapsed(), steps };
+        TRACE.with_borrow_mut(|trace| trace.iter_mut().for_each(|trace| trace.runs.push(run.clone())));
     }
 }

@@ -71,7 +71,7 @@ impl ViewOp {
         let rank = from.sizes.rank();
         let axis_error = |axis: usize| {
             let (low, high) = (-(rank.max(1) as i64), rank.max(1) as i64 - 1);
-            Err(Error::Index(format!(
+            Err(Error::Axis(format!(
                 "Dimension out of range (expected to be in range of [{low}, {high}], but got {axis})"
             )))
         };

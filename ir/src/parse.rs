@@ -36,6 +36,13 @@ pub enum Problem {
     TooLarge,
 }
 
+impl ParseError {
+    /// What is wrong at a byte of this line.
+    pub(crate) fn at(number: usize, line: &str, (at, problem): (usize, Problem)) -> ParseError {
+        ParseError { line: number, column: line[..at].chars().count() + 1, problem }
+    }
+}
+
 /// Reads one graph and nothing after it: `parse_graph(&g.to_string())` gives `g` again, node by node.
 pub fn parse_graph(text: &str) -> Result<Graph, ParseError> {
     let mut reader = Reader { graph: Graph::new(), nodes: Vec::new(), done: false };
@@ -47,11 +54,7 @@ pub fn parse_graph(text: &str) -> Result<Graph, ParseError> {
             continue;
         }
         let mut cursor = Cursor { line, at: 0 };
-        reader.line(&mut cursor).map_err(|(at, problem)| ParseError {
-            line: last,
-            column: line[..at].chars().count() + 1,
-            problem,
-        })?;
+        reader.line(&mut cursor).map_err(|problem| ParseError::at(last, line, problem))?;
     }
     if reader.done {
         return Ok(reader.graph);
@@ -166,7 +169,7 @@ impl<'t> Cursor<'t> {
         &self.line[self.at..]
     }
 
-    fn position(&mut self) -> usize {
+    pub(crate) fn position(&mut self) -> usize {
         self.at = self.line.len() - self.rest().trim_start().len();
         self.at
     }
@@ -272,6 +275,36 @@ impl<'t> Cursor<'t> {
 
     pub fn numbers<T: FromStr, C: FromIterator<T>>(&mut self) -> Parse<C> {
         Ok(self.list(|c| c.integer("a number"))?.into_iter().collect())
+    }
+
+    /// `[2, 3]` as plain numbers.
+    pub fn bracketed<T: FromStr, C: FromIterator<T>>(&mut self) -> Parse<C> {
+        self.symbol("[")?;
+        let numbers = self.numbers()?;
+        self.symbol("]")?;
+        Ok(numbers)
+    }
+
+    /// A text between quotes, as [`Quoted`](crate::loops::text::Quoted) prints it.
+    pub fn quoted(&mut self, expected: &str) -> Parse<String> {
+        let start = self.position();
+        self.symbol("\"")?;
+        let mut text = String::new();
+        let mut chars = self.rest().char_indices();
+        while let Some((at, c)) = chars.next() {
+            match (c, if c == '\\' { chars.next() } else { None }) {
+                ('"', _) => {
+                    self.at += at + 1;
+                    return Ok(text);
+                }
+                ('\\', Some((_, 'n'))) => text.push('\n'),
+                ('\\', Some((_, c @ ('"' | '\\')))) => text.push(c),
+                ('\\', _) => break,
+                (c, _) => text.push(c),
+            }
+        }
+        self.at = start;
+        self.expected(expected)
     }
 
     /// The items that display as the word at the cursor.

@@ -3,6 +3,9 @@
 //! Passes make plans, backends run them. A plan does not know pointers: a [`BufId`] names an input,
 //! an output or a stretch of the arena for temporaries.
 
+pub mod parse;
+pub mod text;
+
 use crate::dtype::DType;
 use crate::graph::Type;
 use crate::loops::Kernel;

@@ -3,7 +3,9 @@
 use crate::fuse::{Fusion, Unit, fuse};
 use crate::lower::{Arg, Lowered, Root, Stored, chunked};
 use crate::memory::{self, Lifetime};
+use crate::observe::{Observer, Stage};
 use crate::product::{self, Side};
+use crate::rewrite::rewrite;
 use crate::schedule::{remove_dead, strip_mine, vectorize, work};
 use crate::shape_loops::lower_group;
 use crate::tree;
@@ -59,7 +61,17 @@ const TINY: f64 = 8192.0;
 const GRAIN: f64 = 32768.0;
 
 pub fn compile(request: &Request, target: &Target) -> Result<Compiled, CompileError> {
-    let mut graph = crate::rewrite::rewrite(request);
+    compile_observed(request, target, &mut |_| {})
+}
+
+/// The same; `observer` is shown what each pass has made.
+pub fn compile_observed(
+    request: &Request,
+    target: &Target,
+    observer: Observer<'_>,
+) -> Result<Compiled, CompileError> {
+    let mut graph = rewrite(request, &mut |graph, applied| observer(Stage::Rule { graph, applied }));
+    observer(Stage::Rewritten(&graph));
     let wanted = request.graph.outputs.len();
     let keep: Vec<Value> = graph.outputs.split_off(wanted);
     let named: Vec<Value> = graph.outputs.clone();
@@ -67,6 +79,7 @@ pub fn compile(request: &Request, target: &Target) -> Result<Compiled, CompileEr
     graph.outputs = bases.clone();
     let (products, operands) = product::choose(&graph);
     let fusion = fuse(&graph, products, operands);
+    observer(Stage::Fused { graph: &graph, fusion: &fusion });
     let stored: FxHashMap<Value, Stored> = fusion.stored.iter().map(|(v, s)| (*v, s.0.clone())).collect();
 
     let mut kept = Vec::new();
@@ -88,6 +101,7 @@ pub fn compile(request: &Request, target: &Target) -> Result<Compiled, CompileEr
         plan: Plan::default(),
         ids: FxHashMap::default(),
         target,
+        observer,
     };
     a.signature();
     a.outputs(&outputs);
@@ -132,6 +146,7 @@ struct Assembly<'a> {
     plan: Plan,
     ids: FxHashMap<Arg, BufId>,
     target: &'a Target,
+    observer: Observer<'a>,
 }
 
 /// A unit lowered to a kernel of the plan.
@@ -305,10 +320,15 @@ impl Assembly<'_> {
             lower_group(self.graph, self.stored, group, row_axes, name);
         let mut kernel = kernel;
         remove_dead(&mut kernel);
-        let mut kernel = strip_mine(vectorize(&kernel), &self.target.has_routine);
+        (self.observer)(Stage::Kernel { pass: "lowered", kernel: &kernel });
+        let mut kernel = vectorize(&kernel);
+        (self.observer)(Stage::Kernel { pass: "vectorized", kernel: &kernel });
+        kernel = strip_mine(kernel, &self.target.has_routine);
         remove_dead(&mut kernel);
-        let mut kernel = expand(&kernel);
+        (self.observer)(Stage::Kernel { pass: "strips", kernel: &kernel });
+        kernel = expand(&kernel);
         remove_dead(&mut kernel);
+        (self.observer)(Stage::Kernel { pass: "expanded", kernel: &kernel });
         if cfg!(debug_assertions)
             && let Err(e) = verify(&kernel)
         {

@@ -2,8 +2,8 @@
 //!
 //! [`compile::compile`] runs them in order: [`rewrite`] applies named rules, [`fuse`] decides which
 //! values get buffers and which kernels compute them, [`lower`] turns each kernel's values into loops by
-//! pulling, [`schedule`] puts loops into lanes, [`memory`] places temporaries. No pass asks which op a
-//! node is; ops answer for themselves.
+//! pulling, [`schedule`] puts loops into lanes, [`memory`] places temporaries; [`observe`] shows what each
+//! has made. No pass asks which op a node is; ops answer for themselves.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ pub mod fuse;
 pub mod grad;
 pub mod lower;
 pub mod memory;
+pub mod observe;
 pub mod product;
 pub mod rewrite;
 pub mod schedule;
@@ -19,4 +20,4 @@ mod shape_loops;
 mod trace;
 pub mod tree;
 
-pub use compile::{CompileError, Compiled, Request, Target, compile};
+pub use compile::{CompileError, Compiled, Request, Target, compile, compile_observed};

@@ -23,13 +23,8 @@ pub struct Applied {
 }
 
 /// The live part of a request's graph, rewritten. Its outputs are the requested ones and then those to
-/// keep.
-pub fn rewrite(request: &Request) -> Graph {
-    rewrite_traced(request, &mut |_, _| {})
-}
-
-/// The same; `trace` is told of every rule that is applied, and of the graph it was applied in.
-pub fn rewrite_traced(request: &Request, trace: &mut dyn FnMut(&Graph, &Applied)) -> Graph {
+/// keep. `trace` is told of every rule that is applied, and of the graph it was applied in.
+pub fn rewrite(request: &Request, trace: &mut dyn FnMut(&Graph, &Applied)) -> Graph {
     let mut source = request.graph.clone();
     source.outputs.extend(&request.keep);
     let mut out = Graph::new();

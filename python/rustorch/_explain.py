@@ -26,11 +26,12 @@ class Kernel:
     reason: str
     """Why its result was materialised."""
     bytes_read: int
+    """Of the elements that it read, each counted once; likewise written."""
     bytes_written: int
     flops: int
     seconds: float
     compile_seconds: float
-    """Zero where compiled code was at hand."""
+    """The code generator's; zero where compiled code was at hand."""
     cached: bool
 
 
@@ -41,18 +42,15 @@ class Explanation:
     result: Any
     kernels: list[Kernel]
     compiles: int
-    """Kernels compiled."""
+    """Graphs compiled, of one or more kernels."""
     allocations: int
     """Requests that reached the operating system."""
     cache_hits: int
-
-    @property
-    def compile_seconds(self) -> float:
-        return sum(kernel.compile_seconds for kernel in self.kernels)
-
-    @property
-    def run_seconds(self) -> float:
-        return sum(kernel.seconds for kernel in self.kernels)
+    """Runs of a graph that was compiled before."""
+    compile_seconds: float
+    """From graphs to code: those of the kernels and the passes before."""
+    run_seconds: float
+    """Those of the kernels and the memory for their results."""
 
     def __str__(self) -> str:
         lines = aligned([HEADINGS, *map(cells, self.kernels)]) if self.kernels else []
@@ -89,10 +87,7 @@ def explain(fn: Callable[..., Any]) -> Callable[..., Explanation]:
             tracing.release()
         explanation = Explanation(
             result=result,
-            kernels=[Kernel(**kernel) for kernel in trace["kernels"]],
-            compiles=trace["compiles"],
-            allocations=trace["allocations"],
-            cache_hits=trace["cache_hits"],
+            **trace | {"kernels": [Kernel(**kernel) for kernel in trace["kernels"]]},
         )
         print(explanation)
         return explanation

@@ -23,6 +23,7 @@ __all__ = [
     "InvalidArgumentError",
     "LinAlgError",
     "MemoryLimitError",
+    "NumberOverflowError",
     "RustorchError",
     "SavedTensorModifiedError",
     "ScalarConversionError",
@@ -96,6 +97,13 @@ class ArgumentValueError(RustorchError, ValueError):
 
     Cause: a probability outside [0, 1], a negative learning rate, nested lists of unequal length. Cure: pass a value
     from the range in the message.
+    """
+
+
+class NumberOverflowError(RustorchError, OverflowError):
+    """A whole number of more than 64 bits in the place of an element.
+
+    Cause: ``t + 2**70`` and the like. Cure: pass a float, or a number from -2**63 to 2**63 - 1.
     """
 
 

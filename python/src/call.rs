@@ -2,16 +2,16 @@
 
 use crate::boundary;
 use crate::dtype;
-use crate::error::{invalid, raise};
+use crate::error::{invalid, type_error};
 use crate::glue;
 use crate::number;
-use crate::parse::{Call, Extras, Fail, Values};
-use crate::tensor::PyTensor;
+use crate::parse::{Call, Extras, Fail, Values, sequence};
+use crate::tensor::{PyTensor, construct};
 use crate::usage;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use rustorch_frontend::registry::{Args, Operation, Overload, Ret, Returns, write_result};
-use rustorch_frontend::{Error, Tensor};
+use rustorch_frontend::Tensor;
+use rustorch_frontend::registry::{Args, Operation, Overload, Ret, Returns, check_out, write_out};
 
 /// Calls the overload that takes the arguments.
 #[inline]
@@ -40,71 +40,84 @@ fn run<'py>(
     call: &Call<'_, 'py>,
     overload: &'static Overload,
     values: &Values<'_>,
-    extras: &Extras<'_>,
+    extras: &Extras,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = call.py;
     let mut ret = boundary::call(py, || overload.call(&Args::new(values)))?;
-    if let Some(out) = extras.out {
-        ret = boundary::call(py, || written(out, ret))?;
+    if !extras.out.is_empty() {
+        ret = written(py, &extras.out, ret)?;
     }
     if extras.requires_grad {
         require_grad(py, &ret)?;
     }
     match ret {
         Ret::Tensor(tensor) => match same_object(call, &tensor) {
-            Some(object) => Ok(object.clone()),
+            Some(object) => Ok(object),
             None => PyTensor::wrap(py, tensor).map(Bound::into_any),
         },
-        other => object(py, other, &overload.signature.returns, overload.signature.name),
+        other => object(call, other, &overload.signature.returns, overload.signature.name),
     }
 }
 
 /// The argument that is this very tensor: an in-place result, or an operation that had nothing to do.
-fn same_object<'a, 'py>(call: &Call<'a, 'py>, tensor: &Tensor) -> Option<&'a Bound<'py, PyAny>> {
-    call.objects().find(|object| number::tensor(object).is_some_and(|other| other.is_same(tensor)))
+fn same_object<'py>(call: &Call<'_, 'py>, tensor: &Tensor) -> Option<Bound<'py, PyAny>> {
+    let is_same =
+        |object: &Bound<'py, PyAny>| number::tensor(object).is_some_and(|other| other.is_same(tensor));
+    if let Some(object) = call.objects().find(|object| is_same(object)) {
+        return Some(object.clone());
+    }
+    let (_, several) = call.keywords().find(|(name, _)| *name == "out")?;
+    sequence(several)?.into_iter().find(is_same)
 }
 
-/// `out=`: takes the result's shape, and the result.
-fn written(out: &Tensor, ret: Ret) -> Result<Ret, Error> {
-    let Ret::Tensor(result) = ret else {
-        return Err(Error::Argument("out= takes the single result of an operation".into()));
+/// `out=`: writes the results there, and gives those tensors as the results.
+fn written(py: Python<'_>, outs: &[Tensor], ret: Ret) -> PyResult<Ret> {
+    let results: &[Tensor] = match &ret {
+        Ret::Tensor(result) => std::slice::from_ref(result),
+        Ret::Tuple(results) => results,
+        _ => &[],
     };
-    if out.requires_grad() || result.requires_grad() {
-        return Err(Error::Runtime(
-            "functions with out=... arguments don't support automatic differentiation, but one of the arguments \
-             requires grad."
-                .into(),
-        ));
+    if results.len() != outs.len() {
+        let message = format!("out= takes {} tensors here, but got {}", results.len(), outs.len());
+        return Err(type_error(py, message));
     }
-    if out.sizes() != result.sizes() {
-        if out.numel() != 0 {
-            let message = format!(
-                "output with shape {} doesn't match the broadcast shape {}",
-                out.sizes(),
-                result.sizes()
-            );
-            return Err(Error::shapes(message, &out.sizes(), &result.sizes()));
+    for (out, result) in outs.iter().zip(results) {
+        boundary::call(py, || check_out(out, result))?;
+        let (own, wanted) = (out.sizes(), result.sizes());
+        if own != wanted && out.numel() != 0 {
+            glue::user_warning(
+                py,
+                &format!(
+                    "An output with one or more elements was resized since it had shape {own}, which does not match \
+                     the required output shape {wanted}. This behavior is deprecated, and in a future PyTorch release \
+                     outputs will not be resized unless they have zero elements. You can explicitly reuse an out \
+                     tensor t by resizing it, inplace, to zero elements with t.resize_(0)."
+                ),
+            )?;
         }
-        let empty = Tensor::from_value(result.read()?.detach().cast(out.dtype())?)?;
-        out.set_data(&empty)?;
     }
-    write_result(out, &result)?;
-    Ok(Ret::Tensor(out.clone()))
+    boundary::call(py, || outs.iter().zip(results).try_for_each(|(out, result)| write_out(out, result)))?;
+    Ok(match ret {
+        Ret::Tuple(_) => Ret::Tuple(outs.to_vec()),
+        _ => Ret::Tensor(outs[0].clone()),
+    })
 }
 
 fn require_grad(py: Python<'_>, ret: &Ret) -> PyResult<()> {
-    let Ret::Tensor(tensor) = ret else {
-        return Err(invalid(py, "requires_grad=True is for operations that make one tensor"));
-    };
-    if !tensor.dtype().is_float() {
-        return Err(invalid(py, "Only Tensors of floating point and complex dtype can require gradients"));
+    match ret {
+        Ret::Tensor(tensor) => construct::require_grad(py, tensor),
+        _ => Err(invalid(py, "requires_grad=True is for operations that make one tensor")),
     }
-    tensor.set_requires_grad(true).map_err(|error| raise(py, error))
 }
 
-fn object<'py>(py: Python<'py>, ret: Ret, returns: &Returns, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    let wrapped = |tensors: Vec<Tensor>| -> PyResult<Vec<Bound<'py, PyTensor>>> {
-        tensors.into_iter().map(|tensor| PyTensor::wrap(py, tensor)).collect()
+fn object<'py>(call: &Call<'_, 'py>, ret: Ret, returns: &Returns, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let py = call.py;
+    let wrapped = |tensors: Vec<Tensor>| -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let wrap = |tensor| match same_object(call, &tensor) {
+            Some(object) => Ok(object),
+            None => PyTensor::wrap(py, tensor).map(Bound::into_any),
+        };
+        tensors.into_iter().map(wrap).collect()
     };
     Ok(match ret {
         Ret::None => py.None().into_bound(py),
@@ -130,6 +143,6 @@ fn object<'py>(py: Python<'py>, ret: Ret, returns: &Returns, name: &str) -> PyRe
 }
 
 /// torch gives its lists of tensors as tuples.
-fn list_like<'py>(py: Python<'py>, tensors: Vec<Bound<'py, PyTensor>>) -> PyResult<Bound<'py, PyAny>> {
+fn list_like<'py>(py: Python<'py>, tensors: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
     Ok(PyTuple::new(py, tensors)?.into_any())
 }

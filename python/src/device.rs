@@ -56,6 +56,14 @@ impl Device {
     }
 }
 
+/// Whether the object is of a kind that names a device, there or not.
+pub fn names_one(object: &Bound<'_, PyAny>) -> bool {
+    object.is_none()
+        || object.cast_exact::<Device>().is_ok()
+        || object.is_instance_of::<PyString>()
+        || crate::number::is_index(object)
+}
+
 /// `Ok` for the CPU in any form: `None`, `"cpu"`, a [`Device`].
 pub fn check(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     if object.is_none() || object.cast_exact::<Device>().is_ok() {

@@ -39,40 +39,31 @@ pub fn raise(py: Python<'_>, error: Error) -> PyErr {
         Error::Memory { requested, available } => {
             with_fields(py, "MemoryLimitError", message, [("requested", requested), ("available", available)])
         }
-        Error::DType(_) => named(py, "DTypeError", message),
-        Error::Argument(_) => named(py, "ArgumentTypeError", message),
-        Error::Value(_) => named(py, "ArgumentValueError", message),
-        Error::Index(_) if message.starts_with("Dimension") => named(py, "DimensionOutOfRangeError", message),
-        Error::Index(_) => named(py, "IndexOutOfRangeError", message),
-        Error::NotImplemented(_) => named(py, "UnsupportedDTypeError", message),
-        _ => named(py, runtime_class(&message), message),
+        other => named(py, class(&other), message),
     }
 }
 
-/// The finer class of a `RuntimeError`, by torch's wording: it is the same for every operation that says it.
-fn runtime_class(message: &str) -> &'static str {
-    const CLASSES: [(&str, &str); 16] = [
-        ("backward through the graph a second time", "GraphFreedError"),
-        ("has been modified by an inplace operation", "SavedTensorModifiedError"),
-        ("does not require grad", "AutogradError"),
-        ("doesn't require gradient", "AutogradError"),
-        ("leaf Variable", "AutogradError"),
-        ("grad can be implicitly created only for scalar outputs", "AutogradError"),
-        ("is being modified inplace", "AutogradError"),
-        ("Inference tensors cannot be saved", "AutogradError"),
-        ("cannot be converted to Scalar", "ScalarConversionError"),
-        ("is ambiguous", "ScalarConversionError"),
-        ("ZeroDivisionError", "DivisionByZeroError"),
-        ("invalid for input of size", "ShapeError"),
-        ("invalid shape dimension", "ShapeError"),
-        ("Storage size calculation overflowed", "ShapeError"),
-        ("view size is not compatible", "ShapeError"),
-        ("could not be compiled", "CompileError"),
-    ];
-    CLASSES
-        .iter()
-        .find(|(words, _)| message.contains(words))
-        .map_or("InvalidArgumentError", |(_, class)| class)
+/// The class of `rustorch.errors` for an error that carries its message alone.
+fn class(error: &Error) -> &'static str {
+    match error {
+        Error::ShapeMismatch { .. } => "ShapeMismatchError",
+        Error::Memory { .. } => "MemoryLimitError",
+        Error::Shape(_) => "ShapeError",
+        Error::DType(_) => "DTypeError",
+        Error::Argument(_) => "ArgumentTypeError",
+        Error::Value(_) => "ArgumentValueError",
+        Error::Index(_) => "IndexOutOfRangeError",
+        Error::Axis(_) => "DimensionOutOfRangeError",
+        Error::Runtime(_) => "InvalidArgumentError",
+        Error::NotScalar(_) => "ScalarConversionError",
+        Error::DivisionByZero(_) => "DivisionByZeroError",
+        Error::Autograd(_) => "AutogradError",
+        Error::SavedModified(_) => "SavedTensorModifiedError",
+        Error::GraphFreed(_) => "GraphFreedError",
+        Error::Compile(_) => "CompileError",
+        Error::NotImplemented(_) => "UnsupportedDTypeError",
+        Error::Interrupted => "RustorchError",
+    }
 }
 
 fn with_fields<'py, T: IntoPyObject<'py>>(

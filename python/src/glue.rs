@@ -26,6 +26,7 @@ looked_up! {
     warn = "warnings", "warn";
     as_array = "numpy", "asarray";
     array_class = "numpy", "ndarray";
+    weak_references = "weakref", "getweakrefcount";
     scalar_class = "numpy", "generic";
 }
 

@@ -30,6 +30,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<tensor::PyTensor>()?;
+    // CPython takes the module for a part of the name, which error messages show; torch's is `Tensor` alone.
+    py.get_type::<tensor::PyTensor>().setattr("__name__", "Tensor")?;
     dtype::add_to(module)?;
     device::add_to(module)?;
     generator::add_to(module)?;
@@ -42,6 +44,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tensor::construct::tensor, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::construct::as_tensor, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::array::from_numpy, module)?)?;
+    module.add_function(wrap_pyfunction!(tensor::dlpack::from_dlpack, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::copy::_rebuild_tensor, module)?)?;
     module.add_function(wrap_pyfunction!(methods::_operations, module)?)?;
     methods::add_methods(py)?;

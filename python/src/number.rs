@@ -14,7 +14,7 @@ pub fn tensor<'a>(object: &'a Bound<'_, PyAny>) -> Option<&'a Tensor> {
     object.cast::<PyTensor>().ok().map(|tensor| &tensor.get().tensor)
 }
 
-fn is_int(object: &Bound<'_, PyAny>) -> bool {
+pub fn is_int(object: &Bound<'_, PyAny>) -> bool {
     object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>()
 }
 
@@ -28,19 +28,38 @@ fn has_index(object: &Bound<'_, PyAny>) -> bool {
     unsafe { ffi::PyIndex_Check(object.as_ptr()) != 0 }
 }
 
-/// The value of an `int` or of something with `__index__`.
-pub fn to_i64(object: &Bound<'_, PyAny>) -> PyResult<i64> {
+/// torch's words for an `int` of more than 64 bits where an index, a size or an axis is expected.
+pub const TOO_LONG: &str = "Overflow when unpacking long long";
+
+/// The value of an `int` or of something with `__index__`; `None` if 64 bits do not hold it.
+pub fn fitting(object: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     let py = object.py();
     // SAFETY: the object is alive and the interpreter attached.
     let value = unsafe { ffi::PyLong_AsLongLong(object.as_ptr()) };
     if value == -1 && PyErr::occurred(py) {
         let error = PyErr::fetch(py);
-        if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(py) {
-            return Err(crate::error::value_error(py, "Overflow when unpacking long long"));
-        }
-        return Err(error);
+        return if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(py) {
+            Ok(None)
+        } else {
+            Err(error)
+        };
     }
-    Ok(value)
+    Ok(Some(value))
+}
+
+/// As [`fitting`], with torch's refusal of what does not fit.
+pub fn to_i64(object: &Bound<'_, PyAny>) -> PyResult<i64> {
+    fitting(object)?.ok_or_else(|| crate::error::value_error(object.py(), TOO_LONG))
+}
+
+/// As [`fitting`], with the nearest number that fits: what an end of a slice means.
+pub fn clipped(object: &Bound<'_, PyAny>) -> PyResult<i64> {
+    // SAFETY: the object is alive and the interpreter attached; without an exception the value is clipped.
+    let value = unsafe { ffi::PyNumber_AsSsize_t(object.as_ptr(), std::ptr::null_mut()) };
+    match PyErr::take(object.py()) {
+        Some(error) if value == -1 => Err(error),
+        _ => Ok(value as i64),
+    }
 }
 
 /// An integer argument; `None` if the object is none.
@@ -64,6 +83,9 @@ pub fn int(object: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
 pub fn float(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     if let Ok(float) = object.cast::<PyFloat>() {
         return Ok(Some(float.value()));
+    }
+    if is_int(object) {
+        return object.extract().map(Some);
     }
     match scalar(object)? {
         None | Some(Scalar::Bool(_)) => Ok(None),
@@ -94,7 +116,10 @@ pub fn plain(object: &Bound<'_, PyAny>) -> PyResult<Option<Scalar>> {
         return Ok(Some(Scalar::Bool(truth.is_true())));
     }
     if object.is_instance_of::<PyInt>() {
-        return to_i64(object).map(|value| Some(Scalar::Int(value)));
+        let value = fitting(object)?.ok_or_else(|| {
+            crate::error::named(object.py(), "NumberOverflowError", "int too big to convert")
+        })?;
+        return Ok(Some(Scalar::Int(value)));
     }
     if is_numpy_scalar(object) {
         let item = object.call_method0("item")?;

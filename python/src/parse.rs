@@ -12,7 +12,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 use rustorch_frontend::Tensor;
-use rustorch_frontend::registry::{Arg, Overload, Param, Ty, kinds};
+use rustorch_frontend::registry::{Arg, Overload, Param, Returns, Ty, kinds};
 use smallvec::SmallVec;
 use std::cell::OnceCell;
 
@@ -43,9 +43,10 @@ impl From<PyErr> for Fail {
 
 /// What a factory is told beside the operation's own arguments.
 #[derive(Default)]
-pub struct Extras<'a> {
+pub struct Extras {
     pub requires_grad: bool,
-    pub out: Option<&'a Tensor>,
+    /// One tensor for each result.
+    pub out: SmallVec<[Tensor; 2]>,
 }
 
 pub type Values<'a> = SmallVec<[Arg<'a>; 6]>;
@@ -109,7 +110,7 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 
     /// Puts the arguments for this overload into `values`.
-    pub fn bind(&self, overload: &'static Overload, values: &mut Values<'a>) -> Result<Extras<'a>, Fail> {
+    pub fn bind(&self, overload: &'static Overload, values: &mut Values<'a>) -> Result<Extras, Fail> {
         let signature = &overload.signature;
         let receiver = self.receiver.map(|object| &object.get().tensor);
         let mut given = self.positional().iter().enumerate();
@@ -127,7 +128,7 @@ impl<'a, 'py> Call<'a, 'py> {
                 continue;
             }
             if splits && !param.keyword_only {
-                values.push(Arg::Ints(ints(self.positional())?));
+                values.push(Arg::Ints(int_list(signature.name, param, self.positional())?));
                 given = [].iter().enumerate();
                 continue;
             }
@@ -142,7 +143,7 @@ impl<'a, 'py> Call<'a, 'py> {
                 None => None,
             };
             let value = match object {
-                Some(object) => convert(param, object, self.takes_numbers(overload, i))?,
+                Some(object) => convert(signature.name, param, object, self.takes_numbers(overload, i))?,
                 None => param.default_arg().ok_or(Fail::Mismatch)?,
             };
             values.push(value);
@@ -176,7 +177,7 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 
     /// The keyword arguments beside those of the schema.
-    fn extras(&self, overload: &'static Overload, extras: &mut Extras<'a>) -> Result<(), Fail> {
+    fn extras(&self, overload: &'static Overload, extras: &mut Extras) -> Result<(), Fail> {
         let kind = overload.entry.kind;
         let params = &overload.signature.params;
         let own = |name: &str| {
@@ -196,11 +197,9 @@ impl<'a, 'py> Call<'a, 'py> {
                         return Err(Fail::Mismatch);
                     }
                 }
-                "out" if kind & kinds::OUT != 0 && self.receiver.is_none() => match number::tensor(object) {
-                    Some(tensor) => extras.out = Some(tensor),
-                    None if object.is_none() => {}
-                    None => return Err(Fail::Mismatch),
-                },
+                "out" if kind & kinds::OUT != 0 && self.receiver.is_none() => {
+                    extras.out = outputs(object, &overload.signature.returns)?;
+                }
                 "device" if kind & kinds::FACTORY != 0 => {
                     if !device::check(object)? {
                         return Err(Fail::Mismatch);
@@ -219,6 +218,19 @@ impl<'a, 'py> Call<'a, 'py> {
             }
         }
         Ok(())
+    }
+}
+
+/// The tensors of `out=`: one, or a list of them for an operation with several results.
+fn outputs(object: &Bound<'_, PyAny>, returns: &Returns) -> Result<SmallVec<[Tensor; 2]>, Fail> {
+    match (returns, number::tensor(object)) {
+        _ if object.is_none() => Ok(SmallVec::new()),
+        (Returns::One, Some(tensor)) => Ok(SmallVec::from_iter([tensor.clone()])),
+        (Returns::Tuple | Returns::Named(_), None) => {
+            let items = sequence(object).ok_or(Fail::Mismatch)?;
+            items.iter().map(|item| number::tensor(item).cloned().ok_or(Fail::Mismatch)).collect()
+        }
+        _ => Err(Fail::Mismatch),
     }
 }
 
@@ -250,7 +262,12 @@ pub fn is_called(param: &Param, name: &str) -> bool {
         }
 }
 
-fn convert<'a>(param: &Param, object: &'a Bound<'_, PyAny>, numbers: bool) -> Result<Arg<'a>, Fail> {
+fn convert<'a>(
+    function: &str,
+    param: &Param,
+    object: &'a Bound<'_, PyAny>,
+    numbers: bool,
+) -> Result<Arg<'a>, Fail> {
     if param.optional && object.is_none() {
         return Ok(Arg::None);
     }
@@ -265,7 +282,7 @@ fn convert<'a>(param: &Param, object: &'a Bound<'_, PyAny>, numbers: bool) -> Re
         Ty::Bool => number::truth(object)?.map(Arg::Bool),
         Ty::Int => number::int(object)?.map(Arg::Int),
         Ty::Ints(length) => match sequence(object) {
-            Some(items) => Some(Arg::Ints(ints(&items)?)),
+            Some(items) => Some(Arg::Ints(int_list(function, param, &items)?)),
             None => match length {
                 Some(n) => number::int(object)?.map(|i| Arg::Ints(SmallVec::from_elem(i, n as usize))),
                 None => None,
@@ -309,6 +326,24 @@ pub fn sequence<'py>(object: &Bound<'py, PyAny>) -> Option<Items<'py>> {
 
 pub fn ints(items: &[Bound<'_, PyAny>]) -> Result<SmallVec<[i64; 4]>, Fail> {
     items.iter().map(|item| number::int(item)?.ok_or(Fail::Mismatch)).collect()
+}
+
+/// As [`ints`], with torch's refusal of a number that 64 bits do not hold.
+fn int_list(function: &str, param: &Param, items: &[Bound<'_, PyAny>]) -> Result<SmallVec<[i64; 4]>, Fail> {
+    ints(items).map_err(|fail| {
+        let too_long = |item| number::is_int(item) && matches!(number::fitting(item), Ok(None));
+        match (fail, items.iter().position(too_long)) {
+            (Fail::Error(_), Some(at)) => {
+                let (py, words) = (items[at].py(), number::TOO_LONG);
+                let (name, pos) = (param.name, at + 1);
+                let message = format!(
+                    "{function}(): argument '{name}' failed to unpack the object at pos {pos} with error \"{words}\""
+                );
+                Fail::Error(crate::error::type_error(py, message))
+            }
+            (fail, _) => fail,
+        }
+    })
 }
 
 fn tensors(object: &Bound<'_, PyAny>) -> Result<Option<Vec<Tensor>>, Fail> {

@@ -6,8 +6,10 @@ pub mod buffer;
 pub mod construct;
 pub mod convert;
 pub mod copy;
+pub mod dlpack;
 pub mod index;
 mod operators;
+mod owner;
 pub mod values;
 
 pub use values::item;
@@ -131,7 +133,7 @@ impl PyTensor {
         let py = cls.py();
         let tensor = data.get().tensor.detach();
         if requires_grad {
-            tensor.set_requires_grad(true).map_err(|error| raise(py, error))?;
+            construct::require_grad(py, &tensor)?;
         }
         PyTensor::wrap_as(cls, tensor)
     }
@@ -229,6 +231,21 @@ impl PyTensor {
         1000
     }
 
+    #[pyo3(signature = (*, stream=None, max_version=None, dl_device=None, copy=None))]
+    fn __dlpack__<'py>(
+        slf: &Bound<'py, Self>,
+        stream: Option<&Bound<'py, PyAny>>,
+        max_version: Option<(u32, u32)>,
+        dl_device: Option<(i32, i32)>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        dlpack::give(slf, &dlpack::Asked { stream, max_version, device: dl_device, copy })
+    }
+
+    fn __dlpack_device__(&self) -> (i32, i32) {
+        dlpack::DEVICE
+    }
+
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         // SAFETY: CPython passes a view to fill.
         unsafe { buffer::fill(&slf, view, flags) }
@@ -311,7 +328,8 @@ impl PyTensor {
 
     #[pyo3(signature = (*, memory_format=None))]
     fn is_contiguous(&self, memory_format: Option<&Bound<'_, device::MemoryFormat>>) -> bool {
-        let _ = memory_format;
+        // Both formats that there are ask for rows in order.
+        let _checked = memory_format;
         self.tensor.is_contiguous()
     }
 
@@ -400,7 +418,8 @@ impl PyTensor {
         slf: &Bound<'py, Self>,
         memory_format: Option<&Bound<'py, device::MemoryFormat>>,
     ) -> Bound<'py, Self> {
-        let _ = memory_format;
+        // As in torch the tensor itself where it is on the CPU already, whatever the format.
+        let _checked = memory_format;
         slf.clone()
     }
 
@@ -410,7 +429,8 @@ impl PyTensor {
         dtype: Option<&Bound<'py, PyAny>>,
         non_blocking: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let _ = non_blocking;
+        // Every copy is finished before it is read.
+        let _checked = non_blocking;
         convert::tensor_type(slf, dtype)
     }
 

@@ -140,7 +140,7 @@ fn several(call: &Call<'_, '_>, operation: &Operation) -> String {
     )
 }
 
-fn described(object: &Bound<'_, PyAny>) -> String {
+pub fn described(object: &Bound<'_, PyAny>) -> String {
     match sequence(object) {
         Some(items) if !items.is_empty() => {
             let kinds: Vec<String> = items.iter().map(type_name).collect();

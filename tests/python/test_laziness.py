@@ -3,7 +3,6 @@
 import gc
 import resource
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -373,16 +372,15 @@ def test_another_seed_compiles_nothing(rt, watch):
     assert len({tuple(values) for values in noise}) == 6
 
 
-def test_another_batch_size_costs_milliseconds(rt, watch):
+def test_another_batch_size_compiles_one_program(rt, watch):
     step = trainer(rt, "Adam")
     for x, y in batches(rt, 128, 32):
         step(x, y).item()
-    (x, y), *_ = batches(rt, 48, 48)
-    began = time.perf_counter()
-    step(x, y).item()
-    assert time.perf_counter() - began < 0.1
-    # From the second size on the dimension is a symbol.
-    others = [batches(rt, size, size)[0] for size in (40, 56, 24)]
+    others = [batches(rt, size, size)[0] for size in (48, 40, 56, 24)]
+    with watch() as seen:
+        for x, y in others:
+            step(x, y).item()
+    assert seen.compiles == len(others)
     with watch() as seen:
         for x, y in others:
             step(x, y).item()

@@ -25,7 +25,7 @@ def outcome(module, expression):
 
 
 def words(error):
-    return str(error).split()
+    return str(error).replace("rustorch", "torch").split()
 
 
 @pytest.mark.filterwarnings("ignore")

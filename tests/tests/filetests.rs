@@ -11,19 +11,25 @@
 //! - `graph`: the graph after rewriting
 //! - `grad`: the gradients of the sum of the first output with respect to the inputs, as a graph
 //! - `units`: the steps of the plan and why each value has a buffer; `grad units`: those of the gradients
+//! - `fused`: the graph with its units and the reasons for buffers
 //! - `loops`: the kernels of the plan, for a machine with nothing beyond LoopIR
+//! - `plan`: the whole plan
+//!
+//! Graphs and plans are read back from what is shown.
 //!
 //! What is shown follows behind a line of dashes. `BLESS=1 cargo test --test filetests` writes it anew.
 
 use rustorch_ir::build::Build;
 use rustorch_ir::op::Op;
 use rustorch_ir::parse::parse_graph;
+use rustorch_ir::plan::parse::parse_plan;
 use rustorch_ir::plan::{Place, Plan, Step};
 use rustorch_ir::verify::verify;
 use rustorch_ir::{Graph, Value};
 use rustorch_passes::grad::grad;
-use rustorch_passes::rewrite::rewrite_traced;
-use rustorch_passes::{Request, Target, compile};
+use rustorch_passes::observe::{Stage, annotated};
+use rustorch_passes::rewrite::rewrite;
+use rustorch_passes::{Request, Target, compile, compile_observed};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -72,11 +78,20 @@ fn show(given: &str) -> Result<String, String> {
             "rules" => rules(&graph),
             "graph" => {
                 let request = Request { graph: graph.clone(), keep: vec![] };
-                live(&rewrite_traced(&request, &mut |_, _| {})).to_string()
+                live(&rewrite(&request, &mut |_, _| {})).to_string()
             }
             "grad" => gradients(&graph).to_string(),
             "grad units" => units(&plan(&gradients(&graph))),
             "units" => units(&plan(&graph)),
+            "fused" => fused(&graph)?,
+            "plan" => {
+                let plan = plan(&graph);
+                let again = parse_plan(&plan.to_string()).map_err(|e| e.to_string())?;
+                if again != plan {
+                    return Err(format!("the plan reads back as\n{again}"));
+                }
+                again.to_string()
+            }
             "loops" => plan(&graph).kernels.iter().map(|k| k.to_string()).collect(),
             other => return Err(format!("there is nothing called `{other}` to show")),
         };
@@ -90,9 +105,23 @@ fn plan(graph: &Graph) -> Plan {
     compile(&request, &Target::PORTABLE).expect("compiles").plan
 }
 
+/// The fused graph; without its comments it reads back.
+fn fused(graph: &Graph) -> Result<String, String> {
+    let request = Request { graph: graph.clone(), keep: vec![] };
+    let (mut shown, mut plain) = (String::new(), String::new());
+    compile_observed(&request, &Target::PORTABLE, &mut |stage| {
+        if let Stage::Fused { graph, fusion } = stage {
+            (shown, plain) = (annotated(graph, fusion), graph.to_string());
+        }
+    })
+    .map_err(|e| e.to_string())?;
+    let again = parse_graph(&shown).map_err(|e| e.to_string())?.to_string();
+    if again == plain { Ok(shown) } else { Err(format!("the fused graph reads back as\n{again}")) }
+}
+
 fn rules(graph: &Graph) -> String {
     let mut out = String::new();
-    rewrite_traced(&Request { graph: graph.clone(), keep: vec![] }, &mut |_, applied| {
+    rewrite(&Request { graph: graph.clone(), keep: vec![] }, &mut |_, applied| {
         let _ = writeln!(out, "{}: {}", applied.rule, applied.before.0);
     });
     out
@@ -127,7 +156,7 @@ fn gradients(graph: &Graph) -> Graph {
         .filter(|&v| graph.ty(v).dtype.is_float())
         .collect();
     graph.outputs = grad(&mut graph, &[(y, one)], &inputs).into_iter().flatten().collect();
-    live(&rewrite_traced(&Request { graph, keep: vec![] }, &mut |_, _| {}))
+    live(&rewrite(&Request { graph, keep: vec![] }, &mut |_, _| {}))
 }
 
 fn units(plan: &Plan) -> String {

@@ -2,7 +2,7 @@
 
 use super::extremes::bounded;
 use super::operands::{Keeps, not_implemented, unary, widened};
-use crate::error::{Error, Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::record::Recorded;
 use crate::registry::{Args, Scalar as Number};
 use crate::tensor::Tensor;
@@ -104,7 +104,7 @@ fn selu(a: &Args<'_>) -> Result<Tensor> {
 fn celu(a: &Args<'_>) -> Result<Tensor> {
     let alpha = a.scalar(1);
     if alpha.is_zero() {
-        return runtime("ZeroDivisionError: alpha cannot be 0 for CELU");
+        return fail(Error::DivisionByZero, "ZeroDivisionError: alpha cannot be 0 for CELU");
     }
     smooth(a, "elu_cpu", |x| {
         let inverse = Number::Float(1.0 / alpha.as_f64()).recorded(x.dtype());

@@ -83,11 +83,11 @@ fn check_addmm(base: DType, x: &Recorded, y: &Recorded) -> Result<()> {
             return mismatch(format!("addmm: {name} must be a matrix, got {}-D tensor", v.rank()), x, y);
         }
     }
+    same_dtypes(base, x, y)?;
     if x.shape()[1] != y.shape()[0] {
         let shapes = format!("{} and {}", by(x.shape()), by(y.shape()));
         return mismatch(format!("addmm: mat1 and mat2 shapes cannot be multiplied ({shapes})"), x, y);
     }
-    same_dtypes(base, x, y)?;
     refuse_bool("addmm_impl_cpu_", x, y)
 }
 

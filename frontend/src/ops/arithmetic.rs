@@ -1,7 +1,7 @@
 //! Sums, differences, products, quotients and remainders of two tensors or a tensor and a number.
 
 use super::operands::{Operands, keep, keep_both, keep_other, not_implemented, without_derivative};
-use crate::error::{Error, Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::grad_mode;
 use crate::promote::{checked_literal, to_float};
 use crate::registry::{Args, Operand, Scalar as Number};
@@ -99,7 +99,9 @@ fn div_mode(a: &Args<'_>) -> Result<Tensor> {
 /// An integer divided by the number 0 fails in the call; by a tensor's zero, when it is computed.
 fn check_divisor(y: Operand<'_>, dtype: DType) -> Result<()> {
     match y {
-        Operand::Number(n) if n.is_zero() && !dtype.is_float() => runtime("ZeroDivisionError"),
+        Operand::Number(n) if n.is_zero() && !dtype.is_float() => {
+            fail(Error::DivisionByZero, "ZeroDivisionError")
+        }
         _ => Ok(()),
     }
 }

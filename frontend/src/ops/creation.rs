@@ -2,7 +2,7 @@
 
 use super::layout;
 use super::operands::not_implemented;
-use crate::error::{Error, Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::promote::checked_literal;
 use crate::record::{Recorded, check_extent};
 use crate::registry::{Args, Operand, Scalar as Number, default_dtype};
@@ -17,23 +17,27 @@ use rustorch_ir::{DType, Literal, Shape, Strides};
 /// From this size on a tensor is compared with the memory there is.
 const LARGE: usize = 1 << 28;
 
-/// The shape that a caller's sizes name: one that this machine's memory could hold.
-pub(crate) fn shape_of(sizes: &[i64], dtype: DType) -> Result<Shape> {
-    if let Some(n) = sizes.iter().find(|&&n| n < 0) {
-        return runtime(format!("Trying to create tensor with negative dimension {n}: {sizes:?}"));
-    }
-    let shape: Shape = sizes.iter().map(|&n| n as usize).collect();
-    check_extent(&shape, dtype)?;
+/// `Err` if this machine's memory could not hold a tensor of this shape: then asking for it is the mistake, and not
+/// what is computed with it later.
+pub(crate) fn check_memory(shape: &Shape, dtype: DType) -> Result<()> {
+    check_extent(shape, dtype)?;
     let requested = shape.numel() * dtype.size();
-    if requested < LARGE {
-        return Ok(shape);
-    }
-    match memory_total() {
+    match memory_total().filter(|_| requested >= LARGE) {
         Some(total) if requested as u64 > total => {
             Err(Error::Memory { requested, available: total as usize })
         }
-        _ => Ok(shape),
+        _ => Ok(()),
     }
+}
+
+/// The shape that a caller's sizes name: one that this machine's memory could hold.
+pub(crate) fn shape_of(sizes: &[i64], dtype: DType) -> Result<Shape> {
+    if let Some(n) = sizes.iter().find(|&&n| n < 0) {
+        return fail(Error::Shape, format!("Trying to create tensor with negative dimension {n}: {sizes:?}"));
+    }
+    let shape: Shape = sizes.iter().map(|&n| n as usize).collect();
+    check_memory(&shape, dtype)?;
+    Ok(shape)
 }
 
 /// A tensor that lies in memory as `like` does, or in row-major order if the caller says so.
@@ -57,6 +61,13 @@ fn zeros(a: &Args<'_>) -> Result<Tensor> {
 
 fn filled(sizes: &[i64], value: i64, dtype: DType) -> Result<Tensor> {
     Tensor::from_value(constant(&shape_of(sizes, dtype)?, value, dtype)?)
+}
+
+fn empty(a: &Args<'_>) -> Result<Tensor> {
+    if a.opt_string(2) == Some("preserve") {
+        return runtime("unsupported memory format Preserve");
+    }
+    filled(a.ints(0), 0, a.opt_dtype(1).unwrap_or_else(default_dtype))
 }
 
 /// A constant like the first argument.
@@ -102,9 +113,10 @@ fn empty_strided(sizes: &[i64], strides: &[i64], dtype: DType) -> Result<Tensor>
             let strides: Strides = strides.into();
             Tensor::from_strided(Buffer::zeroed(bytes as usize)?, Type::new(dtype, shape), strides, 0)
         }
-        _ => runtime(format!(
-            "Storage size calculation overflowed with sizes={sizes:?} and strides={strides:?}"
-        )),
+        _ => fail(
+            Error::Shape,
+            format!("Storage size calculation overflowed with sizes={sizes:?} and strides={strides:?}"),
+        ),
     }
 }
 
@@ -248,6 +260,9 @@ fn eye(rows: i64, columns: i64, dtype: Option<DType>) -> Result<Tensor> {
         }
     }
     let dtype = dtype.unwrap_or_else(default_dtype);
+    if rows.checked_mul(columns).is_none() {
+        return fail(Error::Shape, "numel: integer multiplication overflow");
+    }
     shape_of(&[rows, columns], dtype)?;
     let (row, column) = (Recorded::iota(rows as usize)?.unsqueeze(1)?, Recorded::iota(columns as usize)?);
     Tensor::from_value(row.eq(&column)?.cast(dtype)?)
@@ -342,7 +357,7 @@ crate::entries! {
         "A tensor of ones." => |a| filled(a.ints(0), 1, a.opt_dtype(1).unwrap_or_else(default_dtype));
     "empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, MemoryFormat? memory_format=None) -> Tensor"
         [FUNCTION | FACTORY | OUT]
-        "A tensor whose elements are not specified." => |a| filled(a.ints(0), 0, a.opt_dtype(1).unwrap_or_else(default_dtype));
+        "A tensor whose elements are not specified." => |a| empty(a);
     "empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY]
         "A tensor with these strides whose elements are not specified."
         => |a| empty_strided(a.ints(0), a.ints(1), a.opt_dtype(2).unwrap_or_else(default_dtype));

@@ -11,6 +11,7 @@ pub use repeat::{repeat, repeat_interleave, repeat_interleave_by, repeat_places,
 pub use table::ENTRIES;
 
 use crate::error::{Error, Result, runtime};
+use crate::ops::creation::check_memory;
 use crate::ops::layout::finish;
 use crate::ops::view_ops::{self, AxisList, distinct_axes, listed, wrap_axes};
 use crate::promote::to_sum;
@@ -20,12 +21,19 @@ use crate::view::wrap_axis;
 use rustorch_ir::Shape;
 
 /// A tensor of its own, in row-major order; the tensor itself if it is contiguous.
-pub fn contiguous(x: &Tensor) -> Result<Tensor> {
-    if x.is_contiguous() { Ok(x.clone()) } else { Tensor::from_value(x.read()?) }
+pub fn contiguous(x: &Tensor, format: Option<&str>) -> Result<Tensor> {
+    if x.is_contiguous() {
+        return Ok(x.clone());
+    }
+    if format == Some("preserve") {
+        return runtime("preserve memory format is unsupported by the contiguous operator");
+    }
+    copy(x, Some("contiguous"))
 }
 
 /// A copy; with `contiguous` in row-major order, else as the tensor lies in memory.
 pub fn copy(x: &Tensor, format: Option<&str>) -> Result<Tensor> {
+    check_memory(&x.sizes(), x.dtype())?;
     if format == Some("contiguous") { Tensor::from_value(x.read()?) } else { finish(x.read()?, &[x]) }
 }
 
@@ -70,7 +78,7 @@ pub fn roll(x: &Tensor, shifts: &[i64], axes: &[i64]) -> Result<Tensor> {
     }
     if x.dim() == 0 {
         wrap_axes(axes, 0)?;
-        return Err(Error::Index(format!("Dimension specified as {} but tensor has no dimensions", axes[0])));
+        return Err(Error::Axis(format!("Dimension specified as {} but tensor has no dimensions", axes[0])));
     }
     let mut value = x.read()?;
     for (&shift, &axis) in shifts.iter().zip(axes) {

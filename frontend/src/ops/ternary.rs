@@ -42,6 +42,7 @@ fn select(a: &Args<'_>) -> Result<Tensor> {
 
 fn masked_fill(a: &Args<'_>) -> Result<Tensor> {
     let (x, mask, fill) = (a.tensor(0).read()?, a.tensor(1).read()?, a.operand(2));
+    super::axes::broadcast(mask.shape(), x.shape())?;
     if mask.dtype() != DType::Bool {
         return runtime(format!(
             "masked_fill_ only supports boolean masks, but got mask with dtype {}",

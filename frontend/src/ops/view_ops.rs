@@ -104,7 +104,7 @@ pub fn unflatten(x: &Tensor, dim: i64, sizes: &[i64]) -> Result<Tensor> {
         return runtime("unflatten: sizes must be non-empty");
     }
     if x.dim() == 0 {
-        return Err(Error::Index("Dimension specified as 0 but tensor has no dimensions".into()));
+        return Err(Error::Axis("Dimension specified as 0 but tensor has no dimensions".into()));
     }
     let shape = x.sizes();
     let extent = shape[axis].get();

@@ -1,7 +1,7 @@
 //! Calling an overload: names its gradient function, and gives it its in-place form.
 
 use super::{Arg, Args, Entry, Overload, Ret, Signature, kinds};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, fail};
 use crate::gradient::Scope;
 use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
 use crate::view::Writes;
@@ -78,20 +78,46 @@ pub fn write_result(target: &Tensor, result: &Tensor) -> Result<()> {
 }
 
 fn write_shared(target: &Tensor, result: &Tensor, writes: Option<&Writes>) -> Result<()> {
-    let (from, to) = (result.dtype(), target.dtype());
-    if !can_cast(from, to) {
-        return Err(Error::DType(format!(
-            "result type {} can't be cast to the desired output type {}",
-            from.scalar_type_name(),
-            to.scalar_type_name()
-        )));
-    }
+    check_cast(result.dtype(), target.dtype())?;
     let value = result.read()?;
-    let value = if from == to { value } else { value.cast(to)? };
+    let value = if value.dtype() == target.dtype() { value } else { value.cast(target.dtype())? };
     match writes {
         Some(writes) => target.write_shared(value, writes),
         None => target.write(value),
     }
+}
+
+fn check_cast(from: DType, to: DType) -> Result<()> {
+    if can_cast(from, to) {
+        return Ok(());
+    }
+    Err(Error::DType(format!(
+        "result type {} can't be cast to the desired output type {}",
+        from.scalar_type_name(),
+        to.scalar_type_name()
+    )))
+}
+
+/// Whether `result` may be written to `out`.
+pub fn check_out(out: &Tensor, result: &Tensor) -> Result<()> {
+    if out.requires_grad() || result.requires_grad() {
+        return fail(
+            Error::Autograd,
+            "functions with out=... arguments don't support automatic differentiation, but one of the arguments \
+             requires grad.",
+        );
+    }
+    check_cast(result.dtype(), out.dtype())
+}
+
+/// Writes `result` to `out`, which takes its shape.
+pub fn write_out(out: &Tensor, result: &Tensor) -> Result<()> {
+    // What is written may be a view of `out` itself.
+    let value = result.read()?;
+    if out.sizes() != result.sizes() {
+        out.resize(&result.sizes())?;
+    }
+    out.write(value.detach().cast(out.dtype())?)
 }
 
 /// torch's rule for what a result may be converted to: not from a higher category to a lower one.

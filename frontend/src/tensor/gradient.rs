@@ -1,7 +1,7 @@
 //! What tensors have to do with gradients: leaves, `.grad`, hooks, `detach`, `data`.
 
 use super::{Body, Cached, Creation, Tensor, fresh_version};
-use crate::error::{Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::grad_mode;
 use crate::gradient::{
     Callback, GradNode, GradSlot, Hook, HookId, Kind as GradKind, PostHook, Saved, Watch, next_hook,
@@ -30,13 +30,15 @@ impl Tensor {
         let mut body = self.body();
         let tracks = body.tracks();
         if tracks && !body.requires_grad && !requires_grad {
-            return runtime(
+            return fail(
+                Error::Autograd,
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable \
                  in a subgraph that doesn't require differentiation use var_no_grad = var.detach().",
             );
         }
         if requires_grad && body.inference && !grad_mode::is_inference_mode() {
-            return runtime(
+            return fail(
+                Error::Autograd,
                 "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.",
             );
         }
@@ -93,11 +95,12 @@ impl Tensor {
 
     /// The node that made the tensor, for tensors that are not leaves, and as which of its results.
     pub fn grad_node(&self) -> Result<Option<(Arc<GradNode>, u8)>> {
-        let mut body = self.body();
+        let body = self.body();
         if body.requires_grad || !body.tracks() {
             return Ok(None);
         }
-        let value = body.read_path()?;
+        drop(body);
+        let value = self.with_body(Body::read_path)?;
         let node = value.grad_node().filter(|(grad, _)| !matches!(grad.kind(), GradKind::Nowhere));
         Ok(node.map(|(grad, port)| (grad.clone(), port)))
     }
@@ -110,7 +113,7 @@ impl Tensor {
     /// Keeps the gradient of a tensor that is no leaf in its `.grad`.
     pub fn retain_grad(&self) -> Result<()> {
         if !self.requires_grad() {
-            return runtime("can't retain_grad on Tensor that has requires_grad=False");
+            return fail(Error::Autograd, "can't retain_grad on Tensor that has requires_grad=False");
         }
         let Some((grad, port)) = self.grad_node()? else { return Ok(()) };
         let slot = self.body().slot();
@@ -137,7 +140,7 @@ impl Tensor {
     /// Calls `hook` with every gradient of this tensor.
     pub fn register_hook(&self, hook: Hook) -> Result<HookId> {
         if !self.requires_grad() {
-            return runtime("cannot register a hook on a tensor that doesn't require gradient");
+            return fail(Error::Autograd, "cannot register a hook on a tensor that doesn't require gradient");
         }
         let id = next_hook();
         match self.grad_node()? {
@@ -150,10 +153,13 @@ impl Tensor {
     /// Calls `hook` each time a gradient has been added to this leaf's `.grad`.
     pub fn register_post_accumulate_grad_hook(&self, hook: PostHook) -> Result<HookId> {
         if !self.requires_grad() {
-            return runtime("cannot register a hook on a tensor that doesn't require gradient");
+            return fail(Error::Autograd, "cannot register a hook on a tensor that doesn't require gradient");
         }
         if !self.is_leaf()? {
-            return runtime("post accumulate grad hooks cannot be registered on non-leaf tensors");
+            return fail(
+                Error::Autograd,
+                "post accumulate grad hooks cannot be registered on non-leaf tensors",
+            );
         }
         let id = next_hook();
         lock(&self.body().slot().post_hooks).push((id, hook));
@@ -239,16 +245,18 @@ impl Tensor {
         let types = outputs.iter().map(Tensor::ty).collect();
         let grad = GradNode::custom(inputs, types, callback, name);
         for (port, output) in outputs.iter().enumerate() {
-            let mut body = output.body();
-            if !body.dtype.is_float() {
+            if !output.dtype().is_float() {
                 continue;
             }
-            if body.requires_grad {
-                return runtime("a leaf Variable that requires grad is being used in an in-place operation.");
+            if output.body().requires_grad {
+                return fail(
+                    Error::Autograd,
+                    "a leaf Variable that requires grad is being used in an in-place operation.",
+                );
             }
-            let value = body.read()?.detach();
+            let value = output.read()?.detach();
             grad.adopt(port as u8);
-            body.replace_history(&value.with_grad(grad.clone(), port as u8))?;
+            output.body().replace_history(&value.with_grad(grad.clone(), port as u8))?;
         }
         Ok(())
     }
@@ -262,19 +270,25 @@ impl Tensor {
     }
 
     pub(crate) fn to_save(&self) -> Result<Saved> {
-        let mut body = self.body();
+        let body = self.body();
         if body.inference && !grad_mode::is_inference_mode() {
-            return runtime(
+            return fail(
+                Error::Autograd,
                 "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference \
                  mode in computation tracked by autograd. To work around this, you can make a clone to get a normal \
                  tensor and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.",
             );
         }
-        let value = if body.tracks() && !body.requires_grad { Some(body.read()?) } else { None };
+        let inner = body.tracks() && !body.requires_grad;
+        let version = body.version.counter(&body.storage);
+        let at = body.version.current(&body.storage);
+        let ty = rustorch_ir::Type::new(body.dtype, body.geometry.sizes.clone());
+        drop(body);
+        let value = if inner { Some(self.read()?) } else { None };
         Ok(Saved {
-            version: body.version.counter(&body.storage),
-            at: body.version.current(&body.storage),
-            ty: rustorch_ir::Type::new(body.dtype, body.geometry.sizes.clone()),
+            version,
+            at,
+            ty,
             origin: value.and_then(|v| v.grad_node().map(|(grad, port)| (port, grad.name()))),
         })
     }

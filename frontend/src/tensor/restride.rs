@@ -1,10 +1,11 @@
-//! Tensors that become views of themselves.
+//! Tensors that become views of themselves, or get another shape.
 
 use super::Tensor;
-use crate::error::{Result, runtime};
+use crate::error::Result;
 use crate::grad_mode;
+use crate::record::Recorded;
 use crate::view::ViewOp;
-use rustorch_ir::Strides;
+use rustorch_ir::{Literal, Shape, Strides};
 
 impl Tensor {
     /// Gives a tensor without elements these strides.
@@ -16,22 +17,10 @@ impl Tensor {
 
     /// Makes this tensor the view `op` of what it was. It counts as a write, though no element changes.
     pub fn become_view(&self, op: ViewOp) -> Result<()> {
-        {
-            let body = self.body();
-            if body.tracks() && grad_mode::is_grad_enabled() {
-                body.check_history()?;
-                if body.is_view_of_leaf() {
-                    return runtime(
-                        "a view of a leaf Variable that requires grad is being used in an in-place operation.",
-                    );
-                }
-                if body.requires_grad {
-                    return runtime(
-                        "a leaf Variable that requires grad is being used in an in-place operation.",
-                    );
-                }
-            }
-        }
+        self.with_body(|body| match body.tracks() && grad_mode::is_grad_enabled() {
+            true => body.check_path(),
+            false => Ok(()),
+        })?;
         let view = self.view(op)?;
         let mut next = view.body().clone();
         drop(view);
@@ -51,5 +40,17 @@ impl Tensor {
         drop(body);
         drop(previous);
         Ok(())
+    }
+
+    /// torch's `resize_`: row-major order in the same storage if that has room, else zeros in a new one.
+    pub fn resize(&self, sizes: &Shape) -> Result<()> {
+        let offset = self.storage_offset();
+        let last = (offset as usize).checked_add(sizes.numel());
+        if last.is_some_and(|last| last <= self.storage().shape().numel()) {
+            let strides = sizes.contiguous_strides();
+            return self.become_view(ViewOp::AsStrided { sizes: sizes.clone(), strides, offset });
+        }
+        let zeros = Recorded::full(Literal::from_i64(self.dtype(), 0), sizes)?;
+        self.set_data(&Tensor::from_value(zeros)?)
     }
 }

@@ -7,19 +7,23 @@ use super::Tensor;
 use crate::error::{Result, runtime};
 use crate::realize::{copy_now, realize};
 use crate::record::Stored;
-use crate::storage::Lease;
+use crate::storage::{Lease, Reachable};
 use rustorch_backend::buffer::Buffer;
 use rustorch_ir::Strides;
 use rustorch_ir::graph::Type;
 
 impl Tensor {
-    /// A tensor on memory of an array outside. If it is writable, the array's owner can write it for as long as
-    /// the tensor's storage lives.
-    pub fn from_external(buffer: Buffer, ty: Type, strides: Strides, offset: i64) -> Result<Tensor> {
-        let writable = buffer.is_writable();
-        let tensor = Tensor::from_strided(buffer, ty, strides, offset)?;
-        if writable {
-            tensor.storage().share_for_good();
+    /// A tensor on memory of an array outside, which may write it as long as `reachable` says so; without it the
+    /// memory was given away.
+    pub fn from_external(
+        buffer: Buffer,
+        ty: Type,
+        strides: Strides,
+        reachable: Option<Reachable>,
+    ) -> Result<Tensor> {
+        let tensor = Tensor::from_strided(buffer, ty, strides, 0)?;
+        if let Some(reachable) = reachable {
+            tensor.storage().share_while(reachable);
         }
         Ok(tensor)
     }

@@ -4,7 +4,7 @@
 //! write the view is rebuilt from its family's root, as torch does, and its gradient goes there.
 
 use super::{Body, Creation, Tensor};
-use crate::error::{Result, runtime};
+use crate::error::{Error, Result, fail};
 use crate::grad_mode::{self, ModeGuard};
 use crate::gradient::{GradNode, Kind, Scope};
 use crate::record::Recorded;
@@ -38,13 +38,13 @@ impl Tensor {
     /// The current value, in the tensor's own shape. `Err` where gradients would flow through a view that a write
     /// elsewhere has cut off from its path, and torch does not make another.
     pub fn read(&self) -> Result<Recorded> {
-        self.body().read()
+        self.with_body(Body::read)
     }
 
     /// The current elements, as no path for gradients.
     pub fn read_data(&self) -> Result<Recorded> {
         let _mode = ModeGuard::grad(false);
-        self.body().read().map(|value| value.detach())
+        self.with_body(Body::read).map(|value| value.detach())
     }
 }
 
@@ -55,6 +55,13 @@ impl Body {
         // What an array outside may change is read anew each time.
         let kept = (!self.storage.is_external()).then(|| (self.storage.stamp(), value.clone()));
         self.cache = Some(Cached { value: kept, path, version });
+    }
+
+    /// Forgets the elements, which were overwritten.
+    pub(super) fn forget(&mut self) {
+        if let Some(cached) = &mut self.cache {
+            cached.value = None;
+        }
     }
 
     pub(super) fn read(&mut self) -> Result<Recorded> {
@@ -81,7 +88,7 @@ impl Body {
             self.elements()?.with_grad(grad, port)
         } else if self.is_cut_off() {
             if path {
-                return runtime(self.refusal("its base or another view of its base has been"));
+                return fail(Error::Autograd, self.refusal("its base or another view of its base has been"));
             }
             return self.elements();
         } else {
@@ -110,9 +117,9 @@ impl Body {
         (!matches!(grad.kind(), Kind::Nowhere)).then_some(grad)
     }
 
-    /// Whether torch refuses to rebuild the view.
+    /// Whether the view had a path and torch refuses to make another.
     fn is_cut_off(&self) -> bool {
-        !matches!(self.creation, Creation::Base | Creation::View)
+        self.cache.is_some() && !matches!(self.creation, Creation::Base | Creation::View)
     }
 
     fn rebuilt(&self, external: bool) -> Result<Recorded> {

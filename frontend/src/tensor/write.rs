@@ -1,7 +1,7 @@
 //! In-place writes, through views, with torch's refusals.
 
 use super::{Body, Creation, Tensor};
-use crate::error::{Error, Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::grad_mode::{self, ModeGuard};
 use crate::gradient::{GradNode, Scope};
 use crate::record::Recorded;
@@ -122,10 +122,11 @@ impl Tensor {
         }
         let value = super::own_gradient(value)?;
         crate::realize::recorded(&value)?;
-        let mut body = self.body();
-        body.replace(&value, writes, grad_mode::is_grad_enabled())?;
-        body.version.bump(&body.storage);
-        Ok(())
+        self.with_body(|body| {
+            body.replace(&value, writes, grad_mode::is_grad_enabled())?;
+            body.version.bump(&body.storage);
+            Ok(())
+        })
     }
 
     /// Whether [`Tensor::write`] is allowed; `tracks` says whether an operand requires grad. Operations ask
@@ -141,27 +142,7 @@ impl Tensor {
 
     /// Whether [`Tensor::fill`] is allowed.
     pub fn check_fill(&self, tracks: bool) -> Result<()> {
-        let body = self.body();
-        if body.inference && !grad_mode::is_inference_mode() {
-            return runtime(
-                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to \
-                 get a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for \
-                 more details.",
-            );
-        }
-        let own = body.tracks();
-        if (tracks || own) && grad_mode::is_grad_enabled() {
-            body.check_history()?;
-            if own && body.is_view_of_leaf() {
-                return runtime(
-                    "a view of a leaf Variable that requires grad is being used in an in-place operation.",
-                );
-            }
-            if body.requires_grad {
-                return runtime("a leaf Variable that requires grad is being used in an in-place operation.");
-            }
-        }
-        Ok(())
+        self.with_body(|body| body.check_fill(tracks))
     }
 
     /// Counts up the version without a write, as for a tensor that a custom function marked dirty.
@@ -173,6 +154,39 @@ impl Tensor {
 }
 
 impl Body {
+    fn check_fill(&self, tracks: bool) -> Result<()> {
+        if self.inference && !grad_mode::is_inference_mode() {
+            return fail(
+                Error::Autograd,
+                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to \
+                 get a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for \
+                 more details.",
+            );
+        }
+        if (tracks || self.tracks()) && grad_mode::is_grad_enabled() {
+            self.check_path()?;
+        }
+        Ok(())
+    }
+
+    /// torch's refusals of writes where gradients flow.
+    pub(super) fn check_path(&self) -> Result<()> {
+        self.check_history()?;
+        if self.tracks() && self.is_view_of_leaf() {
+            return fail(
+                Error::Autograd,
+                "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+            );
+        }
+        if self.requires_grad {
+            return fail(
+                Error::Autograd,
+                "a leaf Variable that requires grad is being used in an in-place operation.",
+            );
+        }
+        Ok(())
+    }
+
     /// Makes `value` the tensor's elements; its gradient becomes part of the family's history if `rebase`.
     fn replace(&mut self, value: &Recorded, writes: Option<&Writes>, rebase: bool) -> Result<()> {
         let old = self.family.read(&self.storage)?;
@@ -210,7 +224,7 @@ impl Body {
         } else {
             self.storage.touch();
         }
-        self.cache = None;
+        self.forget();
         Ok(())
     }
 
@@ -224,7 +238,7 @@ impl Body {
     pub(super) fn check_history(&self) -> Result<()> {
         match self.creation {
             Creation::Base | Creation::View => Ok(()),
-            _ => runtime(self.refusal("is being")),
+            _ => fail(Error::Autograd, self.refusal("is being")),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sizes, strides and offset, by torch's rules.
 
-use crate::error::{Error, Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::record::check_extent;
 use rustorch_ir::op::Span;
 use rustorch_ir::{DType, Shape, Strides};
@@ -94,7 +94,8 @@ impl Geometry {
         }
         match self.reshaped_strides(sizes) {
             Some(strides) => Ok(Geometry { sizes: sizes.clone(), strides, offset: self.offset }),
-            None => runtime(
+            None => fail(
+                Error::Shape,
                 "view size is not compatible with input tensor's size and stride (at least one dimension spans \
                  across two contiguous subspaces). Use .reshape(...) instead.",
             ),
@@ -259,23 +260,29 @@ pub fn infer_sizes(sizes: &[i64], numel: usize) -> Result<Shape> {
     let mut known = Some(1usize);
     for (i, &size) in sizes.iter().enumerate() {
         match size {
-            -1 if free.is_some() => return runtime("only one dimension can be inferred"),
+            -1 if free.is_some() => return fail(Error::Shape, "only one dimension can be inferred"),
             -1 => free = Some(i),
             0.. => known = known.and_then(|k| k.checked_mul(size as usize)),
             _ => {
-                return runtime(format!("invalid shape dimension {size} at index {i} of shape [{}]", text()));
+                return fail(
+                    Error::Shape,
+                    format!("invalid shape dimension {size} at index {i} of shape [{}]", text()),
+                );
             }
         }
     }
-    let invalid = || runtime(format!("shape '[{}]' is invalid for input of size {numel}", text()));
+    let invalid = || fail(Error::Shape, format!("shape '[{}]' is invalid for input of size {numel}", text()));
     let mut shape: Shape = sizes.iter().map(|&s| s.max(0) as usize).collect();
     match (free, known) {
         (None, Some(known)) if known == numel => Ok(shape),
-        (Some(_), Some(0)) if numel == 0 => runtime(format!(
-            "cannot reshape tensor of 0 elements into shape [{}] because the unspecified dimension size -1 can be \
+        (Some(_), Some(0)) if numel == 0 => fail(
+            Error::Shape,
+            format!(
+                "cannot reshape tensor of 0 elements into shape [{}] because the unspecified dimension size -1 can be \
              any value and is ambiguous",
-            text()
-        )),
+                text()
+            ),
+        ),
         (Some(i), Some(known)) if known > 0 && numel.is_multiple_of(known) => {
             shape[i] = (numel / known).into();
             Ok(shape)
@@ -290,7 +297,7 @@ pub fn wrap_axis(axis: i64, rank: usize) -> Result<usize> {
     if (-bound..bound).contains(&axis) {
         return Ok(if axis < 0 { axis + bound } else { axis } as usize);
     }
-    Err(Error::Index(format!(
+    Err(Error::Axis(format!(
         "Dimension out of range (expected to be in range of [{}, {}], but got {axis})",
         -bound,
         bound - 1

@@ -187,7 +187,7 @@ fn evaluate(node: &Node, types: &[&Type], x: &[&Vec<f64>]) -> Vec<f64> {
 }
 
 impl Program for Evaluation {
-    fn run(&self, inputs: &[Bound], scalars: &[u64]) -> Result<Vec<Buffer>> {
+    fn run(&self, inputs: &[Bound], scalars: &[u64], _: &mut dyn FnMut(usize)) -> Result<Vec<Buffer>> {
         RUNS.fetch_add(1, SeqCst);
         let graph = &self.request.graph;
         let mut values: HashMap<Value, Vec<f64>> = HashMap::new();

@@ -12,6 +12,7 @@
 pub mod arbitrary;
 pub mod build;
 mod core;
+pub mod count;
 pub mod expand;
 pub mod interp;
 pub mod parse;

@@ -26,12 +26,24 @@ pub struct ParseError {
 
 /// Reads one kernel and nothing after it: `parse_kernel(&k.to_string()) == Ok(k)`.
 pub fn parse_kernel(text: &str) -> Result<Kernel, ParseError> {
-    let mut parser = Parser { tokens: Tokens::new(text)?, values: FxHashMap::default(), implied: Vec::new() };
-    parser.kernel()
+    let mut parser = Parser::new(text)?;
+    let kernel = parser.kernel()?;
+    parser.tokens.end()?;
+    Ok(kernel)
 }
 
-/// One copy for the whole process of each name that a kernel mentions (of tables and routines).
-fn intern(name: String) -> &'static str {
+/// Reads any number of kernels, one behind the other.
+pub fn parse_kernels(text: &str) -> Result<Vec<Kernel>, ParseError> {
+    let mut parser = Parser::new(text)?;
+    let mut kernels = Vec::new();
+    while *parser.tokens.peek() != Token::End {
+        kernels.push(parser.kernel()?);
+    }
+    Ok(kernels)
+}
+
+/// One copy for the whole process of each name that a text mentions (of tables, routines and reasons).
+pub(crate) fn intern(name: String) -> &'static str {
     static NAMES: LazyLock<Mutex<FxHashSet<&'static str>>> = LazyLock::new(Mutex::default);
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     match names.get(name.as_str()) {
@@ -53,7 +65,11 @@ struct Parser<'t> {
 
 type Parse<T> = Result<T, ParseError>;
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
+    fn new(text: &'t str) -> Parse<Parser<'t>> {
+        Ok(Parser { tokens: Tokens::new(text)?, values: FxHashMap::default(), implied: Vec::new() })
+    }
+
     fn kernel(&mut self) -> Parse<Kernel> {
         self.tokens.word("kernel")?;
         let name = self.tokens.name()?;
@@ -73,7 +89,6 @@ impl Parser<'_> {
         }
         let body = self.block(0)?;
         let insts = self.arena()?;
-        self.tokens.end()?;
         Ok(Kernel { name, params, scalars, insts, parallel, begin, end, body })
     }
 

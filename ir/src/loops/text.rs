@@ -334,6 +334,15 @@ impl Display for Name<'_> {
         if word {
             return f.write_str(self.0);
         }
+        Quoted(self.0).fmt(f)
+    }
+}
+
+/// Any text between quotes.
+pub struct Quoted<'a>(pub &'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
         for c in self.0.chars() {
             match c {

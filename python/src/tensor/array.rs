@@ -5,18 +5,26 @@ use super::buffer::{Foreign, Lent};
 use crate::error::{named, type_error};
 use crate::glue;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyMemoryView};
 use rustorch_ir::DType;
 
-/// An array that shares the tensor's memory. With `force` the array may be a copy without gradient.
+/// An array that shares the tensor's memory: refused where that would lose a gradient, unless `force` says so.
 pub fn numpy<'py>(slf: &Bound<'py, PyTensor>, force: bool) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    let _ = force;
     let tensor = &slf.get().tensor;
+    if tensor.requires_grad() && !force {
+        return Err(named(
+            py,
+            "AutogradError",
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
+        ));
+    }
     if tensor.dtype() == DType::BF16 {
         return Err(type_error(py, "Got unsupported ScalarType BFloat16"));
     }
-    glue::as_array(py)?.call1((Bound::new(py, Lent(tensor.clone()))?,))
+    // NumPy would take an object whose memory cannot be had for an element.
+    let memory = PyMemoryView::from(Bound::new(py, Lent(tensor.clone()))?.as_any())?;
+    glue::as_array(py)?.call1((memory,))
 }
 
 /// The conversion that NumPy's functions make by themselves: refused where it would lose a gradient.
@@ -26,13 +34,6 @@ pub fn array_protocol<'py>(
     copy: Option<bool>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    if slf.get().tensor.requires_grad() {
-        return Err(named(
-            py,
-            "AutogradError",
-            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
-        ));
-    }
     let array = numpy(slf, false)?;
     let named = PyDict::new(py);
     if let Some(dtype) = dtype {

@@ -364,7 +364,7 @@ fn answered(
     if answers.len() != expected {
         let message =
             format!("returned an incorrect number of gradients (expected {expected}, got {})", answers.len());
-        return Err(raise(py, Error::Runtime(message)));
+        return Err(raise(py, Error::Autograd(message)));
     }
     Ok(answers)
 }

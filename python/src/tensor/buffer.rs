@@ -1,6 +1,6 @@
 //! A tensor's memory through Python's buffer protocol, and other objects' memory as tensors.
 
-use super::PyTensor;
+use super::{PyTensor, owner};
 use crate::boundary::blocking;
 use crate::error::{named, type_error, value_error};
 use pyo3::exceptions::PyBufferError;
@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyMemoryView;
 use rustorch_backend::buffer::Buffer;
 use rustorch_frontend::Tensor;
-use rustorch_frontend::storage::Lease;
+use rustorch_frontend::storage::{Lease, Reachable};
 use rustorch_ir::graph::Type;
 use rustorch_ir::{DType, Shape, Strides};
 use std::ffi::{CStr, c_char, c_int, c_long};
@@ -183,29 +183,17 @@ impl Foreign {
         self.writable
     }
 
-    fn is_aligned(&self) -> bool {
-        self.start.align_offset(self.dtype.size()) == 0
-    }
-
     /// A tensor that shares the memory.
     pub fn shared(self, py: Python<'_>) -> PyResult<Tensor> {
-        if !self.is_aligned() {
-            return Err(value_error(
-                py,
-                "the array's memory is not aligned for its dtype; copy the array first",
-            ));
-        }
-        let ty = Type::new(self.dtype, self.shape.clone());
-        let reach: i64 =
-            self.shape.iter().zip(&self.strides).map(|(d, s)| (d.get() as i64 - 1).max(0) * s).sum();
-        let Some(start) = NonNull::new(self.start).filter(|_| ty.shape.numel() > 0) else {
+        if self.shape.numel() == 0 || self.start.is_null() {
             return self.copied(py);
-        };
-        let bytes = (reach as usize + 1) * self.dtype.size();
-        let (strides, writable) = (self.strides, self.writable);
+        }
+        let keeper = self.view.clone_ref(py);
+        let Foreign { view, start, dtype, shape, strides, writable } = self;
+        let memory = Outside { start, dtype, shape, strides, writable };
+        let reachable = Box::new(move || Python::attach(|py| owner::is_reachable(keeper.bind(py))));
         // SAFETY: the memory view keeps the memory alive, and says whether it may be written.
-        let buffer = unsafe { Buffer::external(start, bytes, Box::new(self.view), writable) };
-        crate::boundary::call(py, || Tensor::from_external(buffer, ty, strides, 0))
+        unsafe { memory.shared(py, Box::new(view), Some(reachable)) }
     }
 
     /// A tensor with memory of its own.
@@ -233,6 +221,49 @@ impl Foreign {
             return Err(PyErr::fetch(py));
         }
         crate::boundary::call(py, || Tensor::from_buffer(buffer, ty))
+    }
+}
+
+/// Memory of somebody else, described as a tensor's.
+pub struct Outside {
+    pub start: *mut u8,
+    pub dtype: DType,
+    pub shape: Shape,
+    pub strides: Strides,
+    pub writable: bool,
+}
+
+impl Outside {
+    /// A tensor on the memory. `reachable` says whether anybody else can still write it; without it nobody can.
+    ///
+    /// # Safety
+    /// The elements must stay readable, and writable if so declared, until `owner` is dropped. Strides are not
+    /// negative.
+    pub unsafe fn shared(
+        self,
+        py: Python<'_>,
+        owner: Box<dyn Send + Sync>,
+        reachable: Option<Reachable>,
+    ) -> PyResult<Tensor> {
+        if self.start.align_offset(self.dtype.size()) != 0 {
+            return Err(value_error(
+                py,
+                "the array's memory is not aligned for its dtype; copy the array first",
+            ));
+        }
+        let ty = Type::new(self.dtype, self.shape);
+        let axes = || ty.shape.iter().zip(&self.strides);
+        let Some(start) = NonNull::new(self.start).filter(|_| ty.shape.numel() > 0) else {
+            return crate::boundary::call(py, || Tensor::from_buffer(Buffer::zeroed(0)?, ty));
+        };
+        let reach: i64 = axes().map(|(d, s)| (d.get() as i64 - 1).max(0) * s).sum();
+        let bytes = (reach as usize + 1) * self.dtype.size();
+        // SAFETY: by the caller's promise.
+        let buffer = unsafe { Buffer::external(start, bytes, owner, self.writable) };
+        let reachable = reachable.filter(|_| self.writable);
+        crate::boundary::call(py, || {
+            Tensor::from_external(buffer, ty.clone(), self.strides.clone(), reachable)
+        })
     }
 }
 

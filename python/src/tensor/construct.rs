@@ -111,15 +111,17 @@ fn wanted(
 
 fn finished(py: Python<'_>, tensor: Tensor, requires_grad: bool) -> PyResult<Bound<'_, PyTensor>> {
     if requires_grad {
-        if !tensor.dtype().is_float() {
-            return Err(invalid(
-                py,
-                "Only Tensors of floating point and complex dtype can require gradients",
-            ));
-        }
-        call(py, || tensor.set_requires_grad(true))?;
+        require_grad(py, &tensor)?;
     }
     PyTensor::wrap(py, tensor)
+}
+
+/// Makes a new tensor a leaf that wants its gradient.
+pub fn require_grad(py: Python<'_>, tensor: &Tensor) -> PyResult<()> {
+    if !tensor.dtype().is_float() {
+        return Err(invalid(py, "Only Tensors of floating point and complex dtype can require gradients"));
+    }
+    call(py, || tensor.set_requires_grad(true))
 }
 
 /// The tensor in another dtype, in the same order in memory; gradients pass.
@@ -130,6 +132,10 @@ pub fn cast(py: Python<'_>, tensor: &Tensor, dtype: DType) -> PyResult<Tensor> {
 
 /// A copy of the data, without gradient.
 pub fn from_data(data: &Bound<'_, PyAny>, dtype: Option<DType>) -> PyResult<Tensor> {
+    copied(data, dtype, Survey { sizing: true, ..Survey::default() })
+}
+
+fn copied(data: &Bound<'_, PyAny>, dtype: Option<DType>, mut found: Survey) -> PyResult<Tensor> {
     let py = data.py();
     if let Some(source) = number::tensor(data) {
         let dtype = dtype.unwrap_or(source.dtype());
@@ -154,7 +160,6 @@ pub fn from_data(data: &Bound<'_, PyAny>, dtype: Option<DType>) -> PyResult<Tens
             _ => Ok(own),
         };
     }
-    let mut found = Survey::default();
     found.look(data, 0)?;
     let dtype = dtype.unwrap_or_else(|| found.dtype());
     let shape: Shape = found.sizes.iter().copied().collect();
@@ -184,6 +189,8 @@ struct Survey {
     floats: bool,
     ints: bool,
     bools: bool,
+    /// Whether the axes are counted before the items are looked at.
+    sizing: bool,
 }
 
 impl Survey {
@@ -198,6 +205,10 @@ impl Survey {
             (Some(a), Some(b)) => a.promote(b),
             (a, b) => a.or(b).unwrap_or_else(default_dtype),
         }
+    }
+
+    fn has_items(&self) -> bool {
+        self.floats || self.ints || self.bools || self.dtype.is_some()
     }
 
     fn look(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
@@ -217,6 +228,10 @@ impl Survey {
             self.dtype = Some(self.dtype.map_or(dtype, |d| d.promote(dtype)));
             return self.look_at_sizes(py, &[], depth);
         }
+        if number::is_int(object) {
+            self.ints = true;
+            return self.look_at_sizes(py, &[], depth);
+        }
         if let Some(scalar) = number::plain(object)? {
             match scalar {
                 Scalar::Float(_) => self.floats = true,
@@ -227,11 +242,17 @@ impl Survey {
         }
         let Some(items) = items(object) else {
             let got = object.get_type().name()?;
-            return Err(if object.is_instance_of::<PyString>() {
-                type_error(py, format!("new(): invalid data type '{got}'"))
-            } else {
-                invalid(py, format!("Could not infer dtype of {got}"))
-            });
+            let text = object.is_instance_of::<PyString>();
+            // torch counts the axes along the first items, where it takes a text for a sequence without end.
+            return Err(
+                if text && self.sizing && depth > 0 && depth == self.sizes.len() && !self.has_items() {
+                    value_error(py, format!("too many dimensions '{got}'"))
+                } else if text {
+                    no_data(object)
+                } else {
+                    invalid(py, format!("Could not infer dtype of {got}"))
+                },
+            );
         };
         if depth >= MAX_DEPTH {
             return Err(value_error(py, format!("too many dimensions '{}'", object.get_type().name()?)));
@@ -274,6 +295,12 @@ fn numpy_dtype(object: &Bound<'_, PyAny>) -> PyResult<Option<DType>> {
     Ok(DType::ALL.into_iter().find(|dtype| dtype.torch_name() == name))
 }
 
+/// torch's refusal of texts.
+pub fn no_data(object: &Bound<'_, PyAny>) -> PyErr {
+    let got = object.get_type().name().map_or_else(|_| "object".into(), |name| name.to_string());
+    type_error(object.py(), format!("new(): invalid data type '{got}'"))
+}
+
 /// The items of anything that torch takes for a sequence.
 fn items<'py>(object: &Bound<'py, PyAny>) -> Option<crate::parse::Items<'py>> {
     if let Some(items) = sequence(object) {
@@ -289,12 +316,16 @@ fn items<'py>(object: &Bound<'py, PyAny>) -> Option<crate::parse::Items<'py>> {
 fn fill(object: &Bound<'_, PyAny>, sizes: &[usize], dtype: DType, out: &mut Vec<u8>) -> PyResult<()> {
     let py = object.py();
     let Some((&size, rest)) = sizes.split_first() else {
-        let scalar = match values::of_object(object)? {
-            Some(scalar) => scalar,
-            None if glue::is_numpy_array(object) => {
+        let scalar = match values::of_object(object) {
+            // A whole number of any length is a float.
+            _ if dtype.is_float() && number::is_int(object) => Scalar::Float(object.extract()?),
+            Err(_) if number::is_int(object) => return Err(value_error(py, number::TOO_LONG)),
+            Err(error) => return Err(error),
+            Ok(Some(scalar)) => scalar,
+            Ok(None) if glue::is_numpy_array(object) => {
                 number::plain(&object.call_method0("item")?)?.ok_or_else(|| type_error(py, "not a number"))?
             }
-            None => return Err(type_error(py, "not a number")),
+            Ok(None) => return Err(type_error(py, "not a number")),
         };
         checked(py, scalar, dtype)?;
         out.extend_from_slice(&scalar.literal(dtype).bits.to_le_bytes()[..dtype.size()]);
@@ -331,7 +362,7 @@ fn checked(py: Python<'_>, scalar: Scalar, dtype: DType) -> PyResult<()> {
 
 /// The index that a sequence in a subscript stands for: an empty one is of integers.
 pub fn index_tensor(object: &Bound<'_, PyAny>) -> PyResult<Tensor> {
-    let tensor = from_data(object, None)?;
+    let tensor = copied(object, None, Survey::default())?;
     if tensor.numel() == 0 && tensor.dtype().is_float() {
         return cast(object.py(), &tensor, DType::I64);
     }

@@ -50,7 +50,11 @@ fn copied(tensor: &Tensor, dtype: DType) -> rustorch_frontend::Result<rustorch_f
 }
 
 fn wanted(py: Python<'_>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Wanted> {
+    let refused = || refused(py, args, kwargs);
+    let truth = |value: &Bound<'_, PyAny>| number::truth(value)?.ok_or_else(refused);
     let mut wanted = Wanted::default();
+    // Which device it is is asked when all arguments are of kinds that are taken.
+    let mut device = None;
     let mut flags = ["non_blocking", "copy"].into_iter();
     let mut place = 0;
     for arg in args.iter() {
@@ -60,16 +64,19 @@ fn wanted(py: Python<'_>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, P
         } else if let Some(dtype) = dtype::from_object(&arg).filter(|_| place < 2) {
             wanted.dtype = Some(dtype);
             place = 2;
-        } else if place == 0 && number::truth(&arg)?.is_none() && device::check(&arg)? {
+        } else if place == 0 && device::names_one(&arg) {
+            device = Some(arg);
             place = 1;
         } else if place == 1 && arg.is_none() {
             place = 2;
         } else {
             place = 2;
-            match (number::truth(&arg)?, flags.next()) {
-                (Some(value), Some("copy")) => wanted.copy = value,
-                (Some(_), Some(_)) => {}
-                _ => return Err(refused(py, &arg)),
+            let value = truth(&arg)?;
+            match flags.next() {
+                Some("copy") => wanted.copy = value,
+                // Every copy is finished before it is read.
+                Some(_) => {}
+                None => return Err(refused()),
             }
         }
     }
@@ -78,39 +85,47 @@ fn wanted(py: Python<'_>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, P
         match name.as_str() {
             "dtype" => {
                 wanted.dtype = match dtype::from_object(&value) {
-                    None if !value.is_none() => return Err(refused(py, &value)),
+                    None if !value.is_none() => return Err(refused()),
                     found => found.or(wanted.dtype),
                 }
             }
-            "device" if device::check(&value)? => {}
-            "other" => {
-                wanted.dtype = Some(number::tensor(&value).ok_or_else(|| refused(py, &value))?.dtype())
-            }
-            "copy" => wanted.copy = number::truth(&value)?.ok_or_else(|| refused(py, &value))?,
-            "non_blocking" if number::truth(&value)?.is_some() => {}
+            "device" if device::names_one(&value) => device = Some(value),
+            "other" => wanted.dtype = Some(number::tensor(&value).ok_or_else(refused)?.dtype()),
+            "copy" => wanted.copy = truth(&value)?,
+            "non_blocking" => drop(truth(&value)?),
             "memory_format" if value.is_none() => {}
             "memory_format" => match device::memory_format(&value) {
                 Some(format) => wanted.contiguous = format == "contiguous",
-                None => return Err(refused(py, &value)),
+                None => return Err(refused()),
             },
-            _ => return Err(type_error(py, format!("to() got an unexpected keyword argument '{name}'"))),
+            _ => return Err(refused()),
         }
+    }
+    if let Some(device) = device {
+        device::check(&device)?;
     }
     Ok(wanted)
 }
 
-fn refused(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyErr {
-    let got = value.get_type().name().map_or_else(|_| "object".into(), |name| name.to_string());
+fn refused(py: Python<'_>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyErr {
+    let mut got: Vec<String> = args.iter().map(|arg| crate::usage::described(&arg)).collect();
+    got.extend(
+        kwargs
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| format!("{name}={}", crate::usage::described(&value))),
+    );
     type_error(
         py,
         format!(
-            "to() received an invalid combination of arguments - got ({got}), but expected one of:\n \
+            "to() received an invalid combination of arguments - got ({}), but expected one of:\n \
              * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, \
              torch.memory_format memory_format = None)\n \
              * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = \
              None)\n \
              * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = \
-             None)\n"
+             None)\n",
+            got.join(", ")
         ),
     )
 }
@@ -129,6 +144,12 @@ const TYPE_NAMES: [(DType, &str); 10] = [
     (DType::F64, "DoubleTensor"),
 ];
 
+/// The name of the type of tensors of a dtype: `rustorch.FloatTensor`.
+pub fn type_name(dtype: DType) -> String {
+    let name = TYPE_NAMES.iter().find(|(of, _)| *of == dtype).map_or("Tensor", |(_, name)| name);
+    format!("rustorch.{name}")
+}
+
 /// `type()`: the name of the tensor's type, or the tensor as another one.
 pub fn tensor_type<'py>(
     slf: &Bound<'py, PyTensor>,
@@ -137,9 +158,7 @@ pub fn tensor_type<'py>(
     let py = slf.py();
     let tensor = &slf.get().tensor;
     let Some(wanted) = wanted else {
-        let name =
-            TYPE_NAMES.iter().find(|(dtype, _)| *dtype == tensor.dtype()).map_or("Tensor", |(_, name)| name);
-        return Ok(PyString::new(py, &format!("rustorch.{name}")).into_any());
+        return Ok(PyString::new(py, &type_name(tensor.dtype())).into_any());
     };
     let named = match wanted.cast::<PyString>() {
         Ok(text) => {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyEllipsis, PyList, PySlice, PyString, PyTuple};
 use rustorch_frontend::ViewOp;
 use rustorch_frontend::ops::indexing;
-use rustorch_frontend::registry::IndexItem;
+use rustorch_frontend::registry::{IndexItem, Scalar};
 use smallvec::SmallVec;
 
 type Items = SmallVec<[IndexItem; 4]>;
@@ -28,13 +28,10 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
             if value.is_none() {
                 return Ok(None);
             }
-            match number::int(&value)? {
-                Some(i) => Ok(Some(i)),
-                None => number::to_i64(&value.call_method0("__index__").map_err(|_| {
-                    type_error(py, "slice indices must be integers or None or have an __index__ method")
-                })?)
-                .map(Some),
-            }
+            let whole = value.call_method0("__index__").map_err(|_| {
+                type_error(py, "slice indices must be integers or None or have an __index__ method")
+            })?;
+            number::clipped(&whole).map(Some)
         };
         return Ok(IndexItem::Slice { start: end("start")?, stop: end("stop")?, step: end("step")? });
     }
@@ -53,6 +50,10 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
     if let Some(tensor) = number::tensor(part) {
         return Ok(IndexItem::Tensor(tensor.clone()));
     }
+    // To torch these are sequences of indices, of a type that no index has.
+    if part.is_instance_of::<PyString>() || part.is_instance_of::<PyBytes>() {
+        return Err(construct::no_data(part));
+    }
     if part.is_instance_of::<PyList>()
         || part.is_instance_of::<PyTuple>()
         || crate::glue::is_numpy_array(part)
@@ -63,10 +64,6 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
         return Ok(IndexItem::Bool(truth));
     }
     let got = part.get_type().name()?;
-    if part.is_instance_of::<PyString>() || part.is_instance_of::<PyBytes>() {
-        // To torch these are sequences of indices, of a type that no index has.
-        return Err(type_error(py, format!("new(): invalid data type '{got}'")));
-    }
     let message = format!(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {got})"
     );
@@ -87,16 +84,13 @@ pub fn set(slf: &Bound<'_, PyTensor>, index: &Bound<'_, PyAny>, value: &Bound<'_
     if let Some(value) = number::tensor(value) {
         return call(py, || indexing::set(tensor, &items, value));
     }
-    if let Some(number) = number::plain(value)? {
+    let number =
+        if number::is_int(value) { Some(Scalar::Int(number::to_i64(value)?)) } else { number::plain(value)? };
+    if let Some(number) = number {
         return call(py, || indexing::set_number(tensor, &items, number));
     }
     let got = value.get_type().fully_qualified_name()?;
-    let got = got.to_string();
-    let got = got.strip_prefix("builtins.").unwrap_or(&got);
-    Err(type_error(
-        py,
-        format!("can't assign a {got} to a torch.{}Tensor", tensor.dtype().scalar_type_name()),
-    ))
+    Err(type_error(py, format!("can't assign a {got} to a {}", super::convert::type_name(tensor.dtype()))))
 }
 
 /// The parts along the first axis.

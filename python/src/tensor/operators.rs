@@ -197,6 +197,12 @@ impl PyTensor {
     }
 
     fn __invert__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        if slf.get().tensor.dtype().is_float() {
+            return Err(type_error(
+                slf.py(),
+                "~ (operator.invert) is only implemented on integer and Boolean-type tensors",
+            ));
+        }
         op::unary(slf, &op::NOT)
     }
 

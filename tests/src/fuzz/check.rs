@@ -8,6 +8,7 @@ use rustorch_backend::run::{Bound as Bind, Executable, RunError};
 use rustorch_backend::threads::set_num_threads;
 use rustorch_ir::eval::{EvalError, Tensor, eval_all};
 use rustorch_ir::parse::parse_graph;
+use rustorch_ir::plan::parse::parse_plan;
 use rustorch_ir::plan::{Plan, Step};
 use rustorch_ir::plan_interp::{self, PlanError};
 use rustorch_ir::verify::verify;
@@ -49,6 +50,11 @@ fn roads(case: &Case) -> Result<Seen, String> {
     let request = Request { graph: case.graph.clone(), keep: case.keep.clone() };
     let compiled = compile(&request, &HOST).map_err(|e| e.to_string())?;
     let mut plan = compiled.plan;
+    match parse_plan(&plan.to_string()) {
+        Ok(again) if again == plan => {}
+        Ok(again) => return Err(format!("the plan reads back as\n{again}")),
+        Err(e) => return Err(format!("the plan does not read back: {e}")),
+    }
     if case.grain > 0 {
         tasks(&mut plan).for_each(|t| t.grain = case.grain);
     }

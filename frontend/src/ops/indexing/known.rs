@@ -1,6 +1,6 @@
 //! Indices as values: checked at the call where they are at hand, by the kernel where they are not.
 
-use crate::error::{Error, Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::record::{Recorded, Stored};
 use crate::tensor::Tensor;
 use rustorch_backend::host::indices::{Strided, extremes, values};
@@ -32,7 +32,10 @@ pub fn integers(t: &Tensor) -> Result<Vec<i64>> {
 pub fn integer(t: &Tensor) -> Result<i64> {
     match integers(t)?.as_slice() {
         [value] => Ok(*value),
-        list => runtime(format!("a Tensor with {} elements cannot be converted to Scalar", list.len())),
+        list => fail(
+            Error::NotScalar,
+            format!("a Tensor with {} elements cannot be converted to Scalar", list.len()),
+        ),
     }
 }
 

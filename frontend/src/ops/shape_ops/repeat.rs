@@ -1,10 +1,11 @@
 //! Repeated tensors and elements.
 
 use crate::error::{Error, Result, runtime};
+use crate::ops::creation::check_memory;
 use crate::ops::indexing::{self, integers};
 use crate::ops::operands::not_implemented;
 use crate::ops::view_ops::{self, listed};
-use crate::record::{Recorded, check_extent};
+use crate::record::Recorded;
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
 use rustorch_backend::buffer::Buffer;
@@ -28,7 +29,7 @@ pub fn repeat(x: &Tensor, times: &[i64]) -> Result<Tensor> {
             listed(&total)
         ));
     }
-    check_extent(&total.iter().map(|&s| s as usize).collect(), x.dtype())?;
+    check_memory(&total.iter().map(|&s| s as usize).collect(), x.dtype())?;
     let (mut split, mut wide, mut whole) = (Shape::scalar(), Shape::scalar(), Shape::scalar());
     for (i, &t) in times.iter().enumerate() {
         split.push(1.into());

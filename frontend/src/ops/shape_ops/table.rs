@@ -6,7 +6,7 @@ use crate::entries;
 entries! {
     "contiguous(Tensor(a) self, *, MemoryFormat? memory_format=None) -> Tensor(a)" [METHOD] grad "CloneBackward0"
         "The tensor itself if its elements lie in row-major order, else a copy where they do."
-        => |a| contiguous(a.tensor(0));
+        => |a| contiguous(a.tensor(0), a.opt_string(1));
     "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor" [FUNCTION | METHOD]
         "A copy, which gradients pass through." => |a| copy(a.tensor(0), a.opt_string(1));
     "flip(Tensor self, int[1] dims) -> Tensor" [FUNCTION | METHOD]

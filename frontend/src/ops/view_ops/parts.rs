@@ -1,6 +1,6 @@
 //! Views of a part of a tensor.
 
-use crate::error::{Error, Result, runtime};
+use crate::error::{Error, Result, fail, runtime};
 use crate::ops::indexing::integer;
 use crate::ops::view_ops::listed;
 use crate::tensor::Tensor;
@@ -137,11 +137,14 @@ pub(crate) fn as_strided_op(
     offset: Option<i64>,
 ) -> Result<ViewOp> {
     if sizes.len() == strides.len() && sizes.iter().any(|&s| s < 0) {
-        return runtime(format!(
-            "Storage size calculation overflowed with sizes={} and strides={}",
-            listed(sizes),
-            listed(strides)
-        ));
+        return fail(
+            Error::Shape,
+            format!(
+                "Storage size calculation overflowed with sizes={} and strides={}",
+                listed(sizes),
+                listed(strides)
+            ),
+        );
     }
     let sizes: Shape = sizes.iter().map(|&s| s.max(0) as usize).collect();
     let offset = offset.unwrap_or_else(|| x.storage_offset());

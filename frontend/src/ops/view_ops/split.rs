@@ -81,7 +81,7 @@ pub fn chunk(x: &Tensor, chunks: i64, dim: i64) -> Result<Vec<Tensor>> {
 pub fn unbind(x: &Tensor, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         wrap_axis(dim, 0)?;
-        return Err(Error::Index(format!("Dimension specified as {dim} but tensor has no dimensions")));
+        return Err(Error::Axis(format!("Dimension specified as {dim} but tensor has no dimensions")));
     }
     let axis = wrap_axis(dim, x.dim())?;
     let extent = x.sizes()[axis].get();

@@ -134,7 +134,7 @@ impl Tensor {
     pub fn check_write(&self, tracks: bool) -> Result<()> {
         self.check_fill(tracks)?;
         let body = self.body();
-        if body.geometry.repeats() && body.geometry.numel() > 0 {
+        if body.geometry.repeats() {
             return runtime(REPEATED);
         }
         Ok(())

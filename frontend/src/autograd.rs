@@ -9,13 +9,14 @@ use crate::error::{Error, Result, fail, runtime};
 use crate::grad_mode::ModeGuard;
 use crate::gradient::{Callback, Function, GradNode, GradSlot, Hook, Kind, Scope, Watch};
 use crate::record::{Recorded, lock, sum_to_shape};
-use crate::tensor::Tensor;
+use crate::tensor::{REPEATED, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustorch_ir::graph::Type;
 use rustorch_ir::{Literal, Shape};
 use smallvec::SmallVec;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -51,17 +52,19 @@ pub fn backward(
         checked: FxHashSet::default(),
         captures: FxHashMap::default(),
         captured: Vec::new(),
+        awaited: FxHashMap::default(),
         needed: None,
         flat: FxHashMap::default(),
     };
     let roots = roots(tensors, grads)?;
     if let Some(inputs) = inputs {
         sweep.want(inputs)?;
-        sweep.prune(&roots);
     }
+    sweep.survey(&roots, inputs.is_some());
     for (value, grad) in roots {
         if let Some((node, port)) = value.grad_node() {
             sweep.send(node, port, grad)?;
+            sweep.arrived(node);
         }
     }
     sweep.run()?;
@@ -104,6 +107,9 @@ fn given(i: usize, grad: &Recorded, ty: &Type) -> Result<Recorded> {
     grad.cast(ty.dtype)
 }
 
+/// Set in the order of leaves that have all of their gradients: they come before everything else.
+const LEAVES: u64 = 1 << 63;
+
 struct Sweep {
     options: Options,
     /// Nodes that gradients have arrived for, with one slot for each result.
@@ -114,6 +120,8 @@ struct Sweep {
     /// Results whose gradients are asked for, with their places in `captured`.
     captures: FxHashMap<NodeKey, SmallVec<[(u8, usize); 1]>>,
     captured: Vec<Option<Recorded>>,
+    /// How many edges from nodes that were not visited yet lead to a leaf.
+    awaited: FxHashMap<NodeKey, usize>,
     /// With inputs: the nodes on paths to them, and whether a path goes on from there.
     needed: Option<FxHashMap<NodeKey, bool>>,
     /// Values whose gradient is 0 where no other path brings one.
@@ -131,7 +139,7 @@ impl Sweep {
             if !input.requires_grad() {
                 return fail(Error::Autograd, "One of the differentiated Tensors does not require grad");
             }
-            if self.options.accumulate && !input.is_leaf() {
+            if self.options.accumulate && !input.is_leaf()? {
                 input.retain_grad()?;
             }
             let value = input.read()?;
@@ -142,18 +150,31 @@ impl Sweep {
         Ok(())
     }
 
+    /// Looks at the whole graph: at what leads to each leaf, and with inputs at the paths to them.
+    fn survey(&mut self, roots: &[(Recorded, Recorded)], pruned: bool) {
+        let mut nodes: FxHashMap<NodeKey, Arc<GradNode>> = FxHashMap::default();
+        let mut stack: Vec<Arc<GradNode>> = Vec::new();
+        let mut reach = |value: &Recorded, stack: &mut Vec<Arc<GradNode>>| {
+            let Some((node, _)) = value.grad_node() else { return };
+            if node.is_leaf() {
+                *self.awaited.entry(Arc::as_ptr(node)).or_default() += 1;
+            }
+            if nodes.insert(Arc::as_ptr(node), node.clone()).is_none() {
+                stack.push(node.clone());
+            }
+        };
+        roots.iter().for_each(|(value, _)| reach(value, &mut stack));
+        while let Some(node) = stack.pop() {
+            node.edges().inputs.iter().for_each(|input| reach(input, &mut stack));
+        }
+        if pruned {
+            self.prune(&nodes);
+        }
+    }
+
     /// Finds the paths from the roots to the inputs. Edges lead to nodes recorded earlier, so in order of
     /// recording every node comes after those its gradient goes to.
-    fn prune(&mut self, roots: &[(Recorded, Recorded)]) {
-        let mut nodes: FxHashMap<NodeKey, Arc<GradNode>> = FxHashMap::default();
-        let mut stack: Vec<Arc<GradNode>> =
-            roots.iter().filter_map(|(v, _)| v.grad_node().map(|(n, _)| n.clone())).collect();
-        while let Some(node) = stack.pop() {
-            if nodes.insert(Arc::as_ptr(&node), node.clone()).is_none() {
-                stack
-                    .extend(node.edges().inputs.iter().filter_map(|r| r.grad_node().map(|(n, _)| n.clone())));
-            }
-        }
+    fn prune(&mut self, nodes: &FxHashMap<NodeKey, Arc<GradNode>>) {
         let mut order: Vec<&Arc<GradNode>> = nodes.values().collect();
         order.sort_unstable_by_key(|n| n.seq());
         let mut needed: FxHashMap<NodeKey, bool> = FxHashMap::default();
@@ -190,7 +211,10 @@ impl Sweep {
         let slots = match self.open.entry(key) {
             std::collections::hash_map::Entry::Occupied(e) => &mut e.into_mut().1,
             std::collections::hash_map::Entry::Vacant(e) => {
-                self.heap.push((node.seq(), key));
+                // A leaf waits for all of its gradients.
+                if !node.is_leaf() {
+                    self.heap.push((node.seq(), key));
+                }
                 &mut e.insert((node.clone(), Slots::new())).1
             }
         };
@@ -200,13 +224,30 @@ impl Sweep {
         slots.get_mut(port as usize)
     }
 
-    fn run(&mut self) -> Result<()> {
-        while let Some((_, key)) = self.heap.pop() {
-            if let Some((node, mut grads)) = self.open.remove(&key) {
-                self.visit(&node, &mut grads)?;
+    /// Says that one of the edges to a node has been followed.
+    fn arrived(&mut self, node: &Arc<GradNode>) {
+        let key = Arc::as_ptr(node);
+        if let Some(count) = self.awaited.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 && self.open.contains_key(&key) {
+                self.heap.push((LEAVES | node.seq(), key));
             }
         }
-        Ok(())
+    }
+
+    fn run(&mut self) -> Result<()> {
+        loop {
+            while let Some((_, key)) = self.heap.pop() {
+                if let Some((node, mut grads)) = self.open.remove(&key) {
+                    self.visit(&node, &mut grads)?;
+                }
+            }
+            // Leaves that also wait for paths on which no gradient comes.
+            self.heap.extend(self.open.iter().map(|(&key, (node, _))| (node.seq(), key)));
+            if self.heap.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     fn visit(&mut self, node: &Arc<GradNode>, grads: &mut Slots) -> Result<()> {
@@ -276,7 +317,10 @@ impl Sweep {
             return Ok(());
         }
         for saved in function.saved().iter() {
-            let Some(now) = saved.version.current().filter(|&now| now != saved.at) else { continue };
+            let now = saved.version.load(Relaxed);
+            if now == saved.at {
+                continue;
+            }
             let origin = match &saved.origin {
                 Some((port, name)) => format!(", which is output {port} of {name},"),
                 None => String::new(),
@@ -316,27 +360,41 @@ impl Sweep {
             (Kind::Custom { name, results }, _, Some(callback)) => {
                 custom(name, results.len(), &callback, &inputs, grads)?
             }
-            // A path without influence: its gradient is 0, not missing.
-            (Kind::End, ..) => {
-                for input in &inputs {
-                    if let Some((next, port)) = input.grad_node()
-                        && self.slot(next, port).is_some()
-                    {
-                        self.flat.insert((Arc::as_ptr(next), port), input.clone());
-                    }
-                }
-                return Ok(());
+            (Kind::Refused, ..) => return runtime(REPEATED),
+            (Kind::End { first }, ..) => {
+                let grad = grads.first().cloned().flatten();
+                return self.end(&inputs, grad.filter(|_| *first));
             }
             _ => return Ok(()),
         };
         for (input, grad) in inputs.iter().zip(found) {
-            match (input.grad_node(), grad) {
-                (Some((next, port)), Some(grad)) => self.send(next, port, grad)?,
-                (Some((next, port)), None) if matches!(next.kind(), Kind::End) => {
+            let Some((next, port)) = input.grad_node() else { continue };
+            match grad {
+                Some(grad) => self.send(next, port, grad)?,
+                None if matches!(next.kind(), Kind::End { .. }) => {
                     self.slot(next, port);
                 }
-                _ => {}
+                None => {}
             }
+            self.arrived(next);
+        }
+        Ok(())
+    }
+
+    /// Behind a value on which its operands have no influence, but for the first if `grad` goes on to it: their
+    /// gradient is 0, not missing.
+    fn end(&mut self, inputs: &[Recorded], mut grad: Option<Recorded>) -> Result<()> {
+        for input in inputs {
+            let onward = grad.take();
+            let Some((next, port)) = input.grad_node() else { continue };
+            match onward {
+                Some(grad) => self.send(next, port, grad)?,
+                None if self.slot(next, port).is_some() => {
+                    self.flat.insert((Arc::as_ptr(next), port), input.clone());
+                }
+                None => {}
+            }
+            self.arrived(next);
         }
         Ok(())
     }

@@ -7,7 +7,6 @@
 
 use crate::error::Result;
 use crate::record::{Recorded, RecordedNode, lock, next_seq};
-use crate::storage::VersionRef;
 use crate::tensor::Tensor;
 use rustorch_ir::graph::Type;
 use smallvec::SmallVec;
@@ -43,7 +42,7 @@ pub struct GradSlot {
 
 /// A value that a gradient will read, by its storage's version when it was saved.
 pub(crate) struct Saved {
-    pub version: VersionRef,
+    pub version: Arc<AtomicU64>,
     pub at: u64,
     pub ty: Type,
     /// `output 0 of ExpBackward0`, where it is the result of an operation.
@@ -158,8 +157,15 @@ pub(crate) enum Kind {
         name: String,
         results: Vec<Type>,
     },
-    /// The value was overwritten, or is a step: its gradient ends here, as zero.
-    End,
+    /// The gradient goes on as it is to the first input if `first`; for the others it ends here, as zero: the value
+    /// was overwritten, or is a step.
+    End {
+        first: bool,
+    },
+    /// The gradient would have to be written to places that several elements share.
+    Refused,
+    /// A view that was made while nothing was recorded: results depend on it, its gradient is dropped.
+    Nowhere,
 }
 
 #[derive(Default)]
@@ -210,6 +216,11 @@ impl GradNode {
         GradNode::new(next_seq(), Kind::Leaf(slot), None, GradEdges::default())
     }
 
+    /// Where the gradient of a view goes that was made while nothing was recorded.
+    pub(crate) fn nowhere() -> Arc<GradNode> {
+        GradNode::new(next_seq(), Kind::Nowhere, None, GradEdges::default())
+    }
+
     pub(crate) fn custom(
         inputs: &[Recorded],
         results: Vec<Type>,
@@ -224,7 +235,20 @@ impl GradNode {
     /// missing.
     pub(crate) fn ends(operands: impl IntoIterator<Item = Recorded>) -> Arc<GradNode> {
         let edges = GradEdges { inputs: operands.into_iter().collect(), ..GradEdges::default() };
-        GradNode::new(next_seq(), Kind::End, current_function(), edges)
+        GradNode::new(next_seq(), Kind::End { first: false }, current_function(), edges)
+    }
+
+    /// The history of `value` after a write to elements that share a place.
+    pub(crate) fn refused(value: &Recorded) -> Arc<GradNode> {
+        let edges = GradEdges { inputs: SmallVec::from_iter([value.clone()]), ..GradEdges::default() };
+        GradNode::new(next_seq(), Kind::Refused, current_function(), edges)
+    }
+
+    /// The history of `value`, on which `others` have no influence: their gradient is 0, not missing.
+    pub(crate) fn beside(value: &Recorded, others: &[&Recorded]) -> Arc<GradNode> {
+        let inputs = std::iter::once(value).chain(others.iter().copied()).cloned().collect();
+        let edges = GradEdges { inputs, ..GradEdges::default() };
+        GradNode::new(next_seq(), Kind::End { first: true }, current_function(), edges)
     }
 
     pub(crate) fn seq(&self) -> u64 {
@@ -252,7 +276,7 @@ impl GradNode {
     /// Drops what the gradient needs, unless it needs nothing that torch would have saved.
     pub(crate) fn free(&self) {
         if self.function.as_ref().is_some_and(|f| !f.saves())
-            || matches!(self.kind, Kind::Leaf(_) | Kind::End)
+            || matches!(self.kind, Kind::Leaf(_) | Kind::End { .. } | Kind::Refused | Kind::Nowhere)
         {
             return;
         }
@@ -268,7 +292,8 @@ impl GradNode {
         match &self.kind {
             Kind::Leaf(_) => Cow::Borrowed("AccumulateGrad"),
             Kind::Custom { name, .. } => Cow::Owned(name.clone()),
-            Kind::End => Cow::Borrowed("ZeroBackward0"),
+            Kind::Refused => Cow::Borrowed("CopySlices"),
+            Kind::End { .. } | Kind::Nowhere => Cow::Borrowed("ZeroBackward0"),
             Kind::Op => {
                 let text = self.edges().node.as_ref().map(|n| n.op().to_string()).unwrap_or_default();
                 let word = text.split('<').next().unwrap_or_default();
@@ -294,6 +319,9 @@ impl GradNode {
         while let Some(node) = open.pop() {
             for input in &node.edges().inputs {
                 let Some((next, port)) = input.grad_node() else { continue };
+                if matches!(next.kind, Kind::Nowhere) {
+                    continue;
+                }
                 if own(next) {
                     if !seen.contains(&next.seq) {
                         seen.push(next.seq);

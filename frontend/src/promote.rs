@@ -79,6 +79,7 @@ pub fn checked_literal(number: Number, dtype: DType) -> Result<Literal> {
         (Number::Int(v), Some((low, high))) => {
             (if dtype == DType::U8 { -high } else { low }..=high).contains(&v)
         }
+        // Negative whole numbers wrap around, negative fractions do not.
         (Number::Float(v), Some((low, high))) => v >= low as f64 && v < high as f64 + 1.0,
         (number, None) => {
             let v = number.as_f64();

@@ -269,18 +269,18 @@ impl Tensor {
     /// Computes the tensor's value, with its storage.
     pub fn realize(&self) -> Result<()> {
         realize(&[self.storage().value()])?;
-        realize(&[self.read()?])
+        realize(&[self.read_data()?])
     }
 
     /// As [`Tensor::realize`], but only if that takes microseconds. Whether it is done.
     pub fn realize_brief(&self) -> Result<bool> {
-        Ok(realize_brief(&[self.storage().value()])? && realize_brief(&[self.read()?])?)
+        Ok(realize_brief(&[self.storage().value()])? && realize_brief(&[self.read_data()?])?)
     }
 
     /// The bytes of the tensor: a strided stretch of a buffer.
     pub fn buffer(&self) -> Result<Stored> {
         realize(&[self.storage().value()])?;
-        let value = self.read()?;
+        let value = self.read_data()?;
         realize(std::slice::from_ref(&value))?;
         match value.stored() {
             Some(stored) => Ok(stored.clone()),
@@ -298,7 +298,7 @@ impl Tensor {
         if plain {
             return Ok(stored.buffer);
         }
-        match copy_now(&self.read()?)?.stored() {
+        match copy_now(&self.read_data()?)?.stored() {
             Some(stored) => Ok(stored.buffer.clone()),
             None => runtime("internal error: a realised value has no bytes"),
         }

@@ -242,13 +242,22 @@ impl Recorded {
         self.with_grad(GradNode::ends(tracked), 0)
     }
 
-    /// The same value, which is also a function of `operands` whose derivative is 0.
+    /// The same value, which is also a function of `operands` whose derivative is 0, and so are its derivatives.
     pub(crate) fn and_flat_in(&self, operands: &[&Recorded]) -> Result<Recorded> {
         if !operands.iter().any(|r| r.tracks()) {
             return Ok(self.clone());
         }
         let always = Recorded::full(Literal::from_i64(DType::Bool, 1), self.shape())?.flat_in(operands);
         always.select(self, &self.literal(0.0))
+    }
+
+    /// The same value as a result of `others` too, which have no influence on it: their gradient is 0, and does not
+    /// depend on them.
+    pub(crate) fn beside(&self, others: &[&Recorded]) -> Recorded {
+        if !grad_mode::is_grad_enabled() || !self.dtype().is_float() || !others.iter().any(|o| o.tracks()) {
+            return self.clone();
+        }
+        self.with_grad(GradNode::beside(self, others), 0)
     }
 
     pub(crate) fn edge(&self) -> Edge {

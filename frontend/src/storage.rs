@@ -11,7 +11,7 @@ use crate::view::Chain;
 use rustorch_ir::Shape;
 use rustorch_ir::graph::Type;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Where the gradient of a family's root goes, and as which result.
 pub(crate) type History = Option<(Arc<GradNode>, u8)>;
@@ -27,7 +27,7 @@ pub struct Storage {
     state: Mutex<StorageState>,
     /// Grows with every change of the value or of a history: cached reads of another stamp are stale.
     stamp: AtomicU64,
-    version: AtomicU64,
+    version: Arc<AtomicU64>,
     /// Arrays outside that share the memory.
     leases: AtomicUsize,
     /// For memory that came from outside: whether it can still be written there. It counts as a lease until not.
@@ -43,7 +43,7 @@ impl Storage {
         Arc::new(Storage {
             state: Mutex::new(StorageState { value, history }),
             stamp: AtomicU64::new(0),
-            version: AtomicU64::new(0),
+            version: Arc::default(),
             leases: AtomicUsize::new(0),
             outside: Mutex::new(None),
         })
@@ -185,7 +185,7 @@ pub(crate) enum Version {
 
 impl Version {
     pub fn current(&self, storage: &Storage) -> u64 {
-        self.counter(storage).load(Relaxed)
+        self.of(storage).load(Relaxed)
     }
 
     /// The same count, for the tensor when it gets another storage.
@@ -197,35 +197,22 @@ impl Version {
     }
 
     pub fn bump(&self, storage: &Storage) {
-        self.counter(storage).fetch_add(1, Relaxed);
+        self.of(storage).fetch_add(1, Relaxed);
     }
 
-    fn counter<'a>(&'a self, storage: &'a Storage) -> &'a AtomicU64 {
+    fn of<'a>(&'a self, storage: &'a Storage) -> &'a AtomicU64 {
         match self {
             Version::OfStorage => &storage.version,
             Version::Own(own) => own,
         }
     }
 
-    pub fn weak(&self, storage: &Arc<Storage>) -> VersionRef {
+    /// The counter itself, for gradients, which keep no storage alive: results save themselves, and would never be
+    /// freed.
+    pub fn counter(&self, storage: &Storage) -> Arc<AtomicU64> {
         match self {
-            Version::OfStorage => VersionRef::OfStorage(Arc::downgrade(storage)),
-            Version::Own(own) => VersionRef::Own(own.clone()),
-        }
-    }
-}
-
-/// A version seen by a gradient, which keeps no storage alive: results save themselves, and would never be freed.
-pub(crate) enum VersionRef {
-    OfStorage(Weak<Storage>),
-    Own(Arc<AtomicU64>),
-}
-
-impl VersionRef {
-    pub fn current(&self) -> Option<u64> {
-        match self {
-            VersionRef::OfStorage(storage) => storage.upgrade().map(|s| s.version.load(Relaxed)),
-            VersionRef::Own(own) => Some(own.load(Relaxed)),
+            Version::OfStorage => storage.version.clone(),
+            Version::Own(own) => own.clone(),
         }
     }
 }

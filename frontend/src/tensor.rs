@@ -3,11 +3,12 @@
 mod gradient;
 mod restride;
 mod share;
+mod value;
 mod write;
 
 use crate::error::{Result, runtime};
-use crate::grad_mode::{self, ModeGuard};
-use crate::gradient::{GradSlot, Kind as GradKind, Scope};
+use crate::grad_mode;
+use crate::gradient::{GradSlot, Kind as GradKind};
 use crate::record::{Recorded, lock};
 use crate::storage::{Family, Storage, Version};
 use crate::view::{Chain, Geometry, Step, ViewOp, strided};
@@ -20,7 +21,9 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-pub use write::{Overlap, overlap};
+use value::Cached;
+pub(crate) use write::REPEATED;
+pub use write::{Overlap, overlap, refuse_overlap, refuse_partial_overlap};
 
 /// A tensor as users hold it. Cloning gives another handle on the same tensor.
 #[derive(Clone)]
@@ -45,6 +48,19 @@ pub(crate) enum Creation {
     InFunction,
 }
 
+impl Creation {
+    /// How a view that is made now comes to be.
+    fn of_view() -> Creation {
+        if grad_mode::is_inference_mode() {
+            Creation::Inference
+        } else if grad_mode::is_grad_enabled() {
+            Creation::View
+        } else {
+            Creation::NoGrad
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Body {
     storage: Arc<Storage>,
@@ -59,8 +75,7 @@ pub(crate) struct Body {
     /// A leaf that wants its gradient.
     requires_grad: bool,
     slot: Option<Arc<GradSlot>>,
-    /// The value at a stamp of the storage.
-    cache: Option<(u64, Recorded)>,
+    cache: Option<Cached>,
 }
 
 impl Body {
@@ -82,9 +97,7 @@ impl Body {
 
     /// Whether the tensor is a path for gradients.
     fn tracks(&self) -> bool {
-        self.requires_grad
-            || (!matches!(self.creation, Creation::NoGrad | Creation::Inference)
-                && self.family.history(&self.storage).is_some())
+        self.requires_grad || self.family.history(&self.storage).is_some()
     }
 
     /// The whole way from the storage.
@@ -93,60 +106,7 @@ impl Body {
         chain.extend(self.chain.steps().iter().cloned());
         chain
     }
-
-    /// The current value; `name` names the function of the views on the way.
-    fn read(&mut self, name: Option<&'static str>) -> Result<Recorded> {
-        let stamp = self.storage.stamp();
-        let external = self.storage.is_external();
-        if let Some((at, value)) = &self.cache
-            && *at == stamp
-            && !external
-        {
-            return Ok(value.clone());
-        }
-        let tracks = self.tracks();
-        let value = if external {
-            self.read_external(tracks)?
-        } else if tracks {
-            let root = self.family.read(&self.storage)?;
-            self.follow(&root, name)?
-        } else {
-            self.full_chain().apply(&self.storage.value())?
-        };
-        if !external {
-            self.cache = Some((stamp, value.clone()));
-        }
-        Ok(value)
-    }
-
-    fn follow(&self, root: &Recorded, name: Option<&'static str>) -> Result<Recorded> {
-        let _mode = ModeGuard::grad(true);
-        let _scope = name.map(|name| Scope::replace(Some(name)));
-        self.chain.apply(root)
-    }
-
-    /// A copy, made now, of what an array outside may change later: of the view alone, or of the family's root
-    /// where gradients have to pass.
-    fn read_external(&self, tracks: bool) -> Result<Recorded> {
-        let value = self.storage.value();
-        if !tracks || self.chain.is_empty() {
-            let copy = crate::realize::copy_now(&self.full_chain().apply(&value)?)?;
-            return Ok(match self.family.history(&self.storage).filter(|_| tracks) {
-                Some((grad, port)) => copy.with_grad(grad, port),
-                None => copy,
-            });
-        }
-        let root = crate::realize::copy_now(&self.family.prefix().apply(&value)?)?;
-        let root = match self.family.history(&self.storage) {
-            Some((grad, port)) => root.with_grad(grad, port),
-            None => root,
-        };
-        self.follow(&root, None)
-    }
 }
-
-/// The view function that torch names where it rebuilds a view after a write.
-const REBUILT_VIEW: &str = "AsStridedBackward0";
 
 impl Tensor {
     fn new(body: Body) -> Tensor {
@@ -187,7 +147,7 @@ impl Tensor {
         crate::realize::register(&storage);
         crate::realize::eagerly(&storage.value())?;
         let mut body = Body::of_storage(storage, geometry, dtype, chain);
-        body.cache = Some((body.storage.stamp(), value));
+        body.keep(&value);
         Ok(Tensor::new(body))
     }
 
@@ -211,18 +171,6 @@ impl Tensor {
         body.chain = chain;
         body.cache = None;
         Ok(Tensor::new(body))
-    }
-
-    /// The current value, in the tensor's own shape.
-    pub fn read(&self) -> Result<Recorded> {
-        self.read_as(Some(REBUILT_VIEW))
-    }
-
-    /// As [`Tensor::read`]; `name` names the function of the views on the way.
-    fn read_as(&self, name: Option<&'static str>) -> Result<Recorded> {
-        let value = self.with_body(|body| body.read(name))?;
-        crate::realize::eagerly(&value)?;
-        Ok(value)
     }
 
     /// Reads or writes the elements. Where the storage is external that runs, so `f` gets a copy of the body then:
@@ -254,35 +202,28 @@ impl Tensor {
             ));
         }
         let viewed = op.on(&from.geometry)?;
-        let (family, chain) = match viewed.steps {
-            Some(steps) => {
-                let mut chain = from.chain.clone();
-                chain.extend(steps);
-                (from.family.clone(), chain)
-            }
-            None => from.strided_view(&viewed.geometry)?,
+        let mut chain = from.chain.clone();
+        chain.extend(viewed.steps.iter().flatten().cloned());
+        // Views of the storage itself, and those of repeated elements that are no longer a repetition.
+        let (family, chain) = if viewed.steps.is_none() || chain.repeats_within() {
+            from.strided_view(&viewed.geometry)?
+        } else {
+            (from.family.clone(), chain)
         };
         let mut body = from.clone();
-        // The view keeps the way from its base alive on the tape, so its function has the name of this operation.
-        let lasting = !from.storage.is_external();
-        if lasting && from.tracks() && grad_mode::is_grad_enabled() {
-            from.read(Some(REBUILT_VIEW))?;
-        }
-        drop(from);
-        body.creation = match body.creation {
-            _ if grad_mode::is_inference_mode() => Creation::Inference,
-            _ if !grad_mode::is_grad_enabled() => Creation::NoGrad,
-            Creation::Base => Creation::View,
-            before => before,
+        body.creation = match Creation::of_view() {
+            Creation::View if body.creation != Creation::Base => body.creation,
+            own => own,
         };
         body.family = family;
         body.chain = chain;
-        body.geometry = viewed.geometry;
+        body.geometry = viewed.geometry.clone();
         body.requires_grad = false;
         body.slot = None;
         body.cache = None;
-        if lasting && body.tracks() {
-            body.read(None)?;
+        // Reading what an array outside may change would run here: the view is rebuilt each time then.
+        if from.tracks() && !(from.storage.is_external() && grad_mode::is_grad_enabled()) {
+            body.follow(&mut from, &viewed)?;
         }
         Ok(Tensor::new(body))
     }
@@ -293,7 +234,7 @@ impl Tensor {
         for (index, op) in ops.into_iter().enumerate() {
             let view = self.view(op)?;
             let mut body = view.body();
-            if matches!(body.creation, Creation::Base | Creation::View) {
+            if Creation::of_view() == Creation::View {
                 body.creation = Creation::Multiple { index: index.min(u8::MAX as usize) as u8 };
             }
             drop(body);

@@ -6,10 +6,12 @@
 
 mod chain;
 mod geometry;
+mod places;
 
-pub(crate) use chain::strided;
-pub use chain::{Chain, Step};
+pub use chain::{Chain, Step, Writes};
+pub(crate) use chain::{apply, strided};
 pub use geometry::{Geometry, infer_sizes, wrap_axis};
+pub(crate) use places::covered;
 
 use crate::error::{Error, Result, runtime};
 use rustorch_ir::op::Span;

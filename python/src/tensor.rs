@@ -91,15 +91,14 @@ fn transposed<'py>(slf: &Bound<'py, PyTensor>, name: &str) -> PyResult<Bound<'py
         let message = format!("tensor.H is only supported on matrices (2-D tensors). Got {rank}-D tensor.");
         return Err(invalid(slf.py(), message));
     }
-    if matches!(name, "mT" | "mH") && rank < 2 {
-        let message = format!(
-            "tensor.{name} is only supported on matrices or batches of matrices. Got {rank}-D tensor."
-        );
+    if matches!(name, "mT" | "mH") && rank == 1 {
+        let message =
+            format!("tensor.{name} is only supported on matrices or batches of matrices. Got 1-D tensor.");
         return Err(invalid(slf.py(), message));
     }
     viewed(slf, |_| {
         let mut axes: SmallVec<[usize; 4]> = (0..rank).collect();
-        if matches!(name, "mT" | "mH") {
+        if matches!(name, "mT" | "mH") && rank > 1 {
             axes.swap(rank - 2, rank - 1)
         } else {
             axes.reverse()

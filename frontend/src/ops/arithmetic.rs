@@ -212,6 +212,6 @@ crate::entries! {
         "The greatest common divisor of integers; `gcd(0, 0)` is 0." => |a| gcd(a);
     "lcm(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
         "The least common multiple of integers." => |a| lcm(a);
-    "ldexp.Tensor(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "ldexp.Tensor(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "`self * 2**other`." => |a| ldexp(a);
 }

@@ -2,7 +2,7 @@
 
 use super::layout::finish;
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, refuse_partial_overlap};
 use rustorch_ir::DType;
 
 /// The tensor in another dtype; itself if it has it, unless a copy is asked for.
@@ -15,17 +15,19 @@ pub fn to_dtype(x: &Tensor, dtype: DType, copy: bool) -> Result<Tensor> {
 
 /// Replaces the elements of `x` by those of `source`, converted and broadcast.
 pub fn copy_in_place(x: &Tensor, source: &Tensor) -> Result<Tensor> {
-    x.check_write(source.requires_grad())?;
     if x.is_same(source) {
+        x.rewrite()?;
         return Ok(x.clone());
     }
+    x.check_write(source.requires_grad())?;
+    refuse_partial_overlap(x, source)?;
     let (sizes, value) = (x.sizes(), source.read()?);
     let shape = crate::record::broadcast_shapes(&sizes, value.shape())?;
     if shape != sizes {
         let message = format!("output with shape {sizes} doesn't match the broadcast shape {shape}");
         return Err(Error::shapes(message, &sizes, value.shape()));
     }
-    x.write(value.cast(x.dtype())?.broadcast_to(&sizes)?)?;
+    x.overwrite(value.broadcast_to(&sizes)?.cast(x.dtype())?)?;
     Ok(x.clone())
 }
 

@@ -50,15 +50,12 @@ pub fn cat(list: &[Tensor], dim: i64) -> Result<Tensor> {
             return Err(Error::shapes(message, &shape, &sizes));
         }
     }
-    let mut none = shape.clone();
-    none[axis] = 0.into();
     // What is left out has a gradient too, without elements.
-    let value = |t: &Tensor| {
-        let value = t.read()?.cast(dtype)?;
-        if skipped(t) { Ok(value.reshape(&none)?.flat_in(&[&value])) } else { Ok(value) }
-    };
-    let values: Vec<Recorded> = list.iter().map(value).collect::<Result<_>>()?;
-    Tensor::from_value(joined(&values, axis)?)
+    let (left_out, values): (Vec<_>, Vec<_>) = list.iter().partition(|t| skipped(t) && !parts.is_empty());
+    let read = |list: Vec<&Tensor>| list.into_iter().map(Tensor::read).collect::<Result<Vec<Recorded>>>();
+    let values = read(values)?.iter().map(|v| v.cast(dtype)).collect::<Result<Vec<_>>>()?;
+    let left_out = read(left_out)?;
+    Tensor::from_value(joined(&values, axis)?.beside(&left_out.iter().collect::<Vec<_>>()))
 }
 
 fn joined(values: &[Recorded], axis: usize) -> Result<Recorded> {

@@ -7,6 +7,7 @@ use crate::promote::checked_literal;
 use crate::record::{Recorded, check_extent};
 use crate::registry::{Args, Operand, Scalar as Number, default_dtype};
 use crate::tensor::Tensor;
+use crate::view::Writes;
 use rustorch_backend::buffer::Buffer;
 use rustorch_backend::host::limits::memory_total;
 use rustorch_ir::graph::Type;
@@ -279,6 +280,8 @@ fn triangle(a: &Args<'_>, lower: bool) -> Result<Tensor> {
     let column = Recorded::iota(x.shape()[rank - 1].get())?;
     let edge = row.add(&Number::Int(a.int(1)).recorded(DType::I64))?;
     let inside = if lower { column.le(&edge)? } else { edge.le(&column)? };
+    let number = |n: i64| Recorded::constant(Literal::from_i64(DType::I64, n));
+    a.writes(|| inside.select(&number(0), &number(1))?.broadcast_to(x.shape()).map(Writes::InOrder))?;
     Tensor::from_value(inside.select(&x, &x.literal(0.0))?)
 }
 
@@ -321,7 +324,7 @@ fn triangle_indices(a: &Args<'_>, lower: bool) -> Result<Tensor> {
     Tensor::from_value(all.cast(dtype)?)
 }
 
-/// A value for every element of the first argument.
+/// The 0-d value for every element of the first argument.
 fn fill_value(a: &Args<'_>) -> Result<Recorded> {
     let x = a.tensor(0);
     let value = match a.operand(1) {
@@ -334,12 +337,21 @@ fn fill_value(a: &Args<'_>) -> Result<Recorded> {
         }
         Operand::Tensor(t) => t.read()?.cast(x.dtype())?,
     };
-    value.broadcast_to(&x.sizes())
+    Ok(value)
 }
 
-fn overwritten(x: &Tensor, value: Recorded) -> Result<Tensor> {
-    x.write(value)?;
+fn filled_in_place(x: &Tensor, value: &Recorded) -> Result<Tensor> {
+    x.fill(value)?;
     Ok(x.clone())
+}
+
+fn fill_in_place(a: &Args<'_>) -> Result<Tensor> {
+    let (x, value) = (a.tensor(0), fill_value(a)?);
+    // Of a tensor torch makes an element-wise copy, which is stricter.
+    if !a.operand(1).is_number() {
+        x.check_write(value.tracks())?;
+    }
+    filled_in_place(x, &value)
 }
 
 fn inferred(value: Number, dtype: Option<DType>) -> DType {
@@ -395,12 +407,13 @@ crate::entries! {
         "Equal numbers in the dtype of `self`." => |a| full(a.ints(1), a.scalar(2), new_dtype(a, 3));
     "fill.Tensor(Tensor self, Tensor value) -> Tensor" [FUNCTION | NUMBERS]
         "`value`, a number or a 0-d tensor, in the place of every element of `self`."
-        => |a| placed(fill_value(a)?, a.tensor(0), None);
+        => |a| placed(fill_value(a)?.broadcast_to(&a.tensor(0).sizes())?, a.tensor(0), None);
     "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)" [FUNCTION | METHOD | NUMBERS] grad "FillBackward0"
-        "Writes `value`, a number or a 0-d tensor, to every element." => |a| overwritten(a.tensor(0), fill_value(a)?);
+        "Writes `value`, a number or a 0-d tensor, to every element."
+        => |a| fill_in_place(a);
     "zero_(Tensor(a!) self) -> Tensor(a!)" [FUNCTION | METHOD] grad "ZeroBackward0"
         "Writes 0 to every element."
-        => |a| overwritten(a.tensor(0), constant(&a.tensor(0).sizes(), 0, a.tensor(0).dtype())?);
+        => |a| filled_in_place(a.tensor(0), &constant(&Shape::scalar(), 0, a.tensor(0).dtype())?);
     "arange(Scalar end, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY | OUT]
         "The numbers from 0 to before `end`." => |a| arange(Number::Int(0), a.scalar(0), Number::Int(1), a.opt_dtype(1));
     "arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY | OUT]
@@ -420,9 +433,9 @@ crate::entries! {
         "A square matrix with ones on the diagonal." => |a| eye(a.int(0), a.int(0), a.opt_dtype(1));
     "eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY | OUT]
         "A matrix with ones on the diagonal." => |a| eye(a.int(0), a.int(1), a.opt_dtype(2));
-    "tril(Tensor self, SymInt diagonal=0) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "tril(Tensor self, SymInt diagonal=0) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | SHARED]
         "The lower triangles of matrices, up to the given diagonal, with zeros above." => |a| triangle(a, true);
-    "triu(Tensor self, SymInt diagonal=0) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "triu(Tensor self, SymInt diagonal=0) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | SHARED]
         "The upper triangles of matrices, from the given diagonal on, with zeros below." => |a| triangle(a, false);
     "tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY]
         "Rows and columns of the elements of a lower triangle, as a tensor of two rows."

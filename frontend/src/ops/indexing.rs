@@ -9,14 +9,15 @@ mod positions;
 mod rows;
 mod table;
 
-pub use advanced::{index, index_put};
+pub use advanced::{index, index_put, index_put_times};
 pub(crate) use known::{Count, out_of_bounds, out_of_bounds_runtime, prepared, real};
 pub use known::{integer, integers};
 pub use lookup::{embedding, one_hot};
 pub use masked::{masked_scatter, masked_select};
 pub use overlay::{as_strided_scatter, diagonal_scatter, select_scatter, slice_scatter};
 pub use positions::{nonzero, nonzero_static, nonzero_tuple, unravel_index};
-pub use rows::{index_add, index_copy, index_fill, index_reduce, index_select, put, take, take_along_dim};
+use rows::index_fill;
+pub use rows::{index_add, index_copy, index_reduce, index_select, put, take, take_along_dim};
 pub use table::ENTRIES;
 
 use crate::error::{Error, Result, runtime};
@@ -25,9 +26,9 @@ use crate::ops::view_ops::{self, Spans, check_step, slice_span, whole};
 use crate::promote::checked_literal;
 use crate::record::Recorded;
 use crate::registry::{IndexItem, Scalar};
-use crate::tensor::Tensor;
-use crate::view::ViewOp;
-use rustorch_ir::op::{Op, Span, Update};
+use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
+use crate::view::{ViewOp, Writes};
+use rustorch_ir::op::Span;
 use rustorch_ir::{DType, Shape};
 use smallvec::SmallVec;
 
@@ -65,18 +66,22 @@ fn assign(
     value: &Tensor,
     all: fn(&Tensor, &Tensor) -> Result<()>,
 ) -> Result<()> {
-    if let [IndexItem::Bool(false)] = items {
-        return Ok(());
+    if let [IndexItem::Bool(all_of_it)] = items {
+        return if *all_of_it { all(x, value) } else { Ok(()) };
     }
     let (view, indices) = basic(x, items)?;
     if indices.is_empty() {
         return all(&view, value);
     }
     let scope = Scope::enter("IndexPutBackward0");
-    view.check_write(value.requires_grad())?;
+    view.check_fill(value.requires_grad())?;
+    std::iter::once(value).chain(indices.iter().flatten()).try_for_each(|t| refuse_overlap(&view, t))?;
     let value = without_leading_ones(value)?;
     let new = index_put(&view, &indices, &value, false)?;
     save(&scope, &indices)?;
+    if view.geometry().repeats() {
+        return view.write_shared(new, &Writes::InOrder(index_put_times(&view, &indices)?));
+    }
     view.write(new)
 }
 
@@ -107,7 +112,11 @@ fn without_leading_ones(value: &Tensor) -> Result<Tensor> {
 fn copy_into(target: &Tensor, value: &Tensor) -> Result<()> {
     let _scope = Scope::enter("CopyBackwards");
     let tracks = value.requires_grad();
+    if target.is_same(value) {
+        return target.rewrite();
+    }
     target.check_write(tracks)?;
+    refuse_partial_overlap(target, value)?;
     let value = view_ops::expand_to(&without_leading_ones(value)?, &target.sizes())?;
     let same = !tracks && value.shares_storage(target) && !target.requires_grad();
     if same && value.dtype() == target.dtype() && value.geometry() == target.geometry() {
@@ -116,12 +125,7 @@ fn copy_into(target: &Tensor, value: &Tensor) -> Result<()> {
         return Ok(());
     }
     let new = value.read()?.cast(target.dtype())?;
-    if !(new.tracks() && target.requires_grad()) {
-        return target.write(new);
-    }
-    // Not the new elements themselves: what is overwritten has a gradient too, 0.
-    let spans = whole(&target.sizes());
-    target.write(Recorded::apply(Op::Update(Update { spans }), &[&target.read()?, &new])?)
+    target.overwrite(new)
 }
 
 /// Writes a number, as a 0-d tensor, to all of `target`.

@@ -47,6 +47,17 @@ fn packed(at: &Geometry) -> Geometry {
     copy
 }
 
+impl Tensor {
+    /// A tensor of `value`, an element-wise result of this one's shape, whose axes lie in memory as this one's do.
+    pub fn like(&self, value: Recorded) -> Result<Tensor> {
+        let like = finish(value, &[self])?;
+        if self.numel() == 0 {
+            like.restride_nothing(self.strides());
+        }
+        Ok(like)
+    }
+}
+
 /// The order that the operands' strides ask for: the first operand that tells two axes apart decides on them.
 pub(crate) fn order(shape: &Shape, operands: &[&Tensor]) -> Order {
     let places: SmallVec<[Geometry; 3]> = operands.iter().map(|t| t.geometry()).collect();

@@ -19,8 +19,8 @@ pub(crate) fn not_implemented<T>(kernel: &str, dtype: DType) -> Result<T> {
 /// Says that the gradient reads the tensors among these arguments as they are now.
 pub(crate) fn keep(a: &Args<'_>, which: &[usize]) -> Result<()> {
     for &i in which {
-        if let Arg::Tensor(tensor) = a.get(i) {
-            a.save(tensor)?;
+        if let Arg::Tensor(_) = a.get(i) {
+            a.save_argument(i)?;
         }
     }
     Ok(())

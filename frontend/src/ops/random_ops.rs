@@ -8,7 +8,7 @@ use crate::promote::type_name;
 use crate::random::{Draw, Element, Generator, NormalBlocks, RandomError, memory_order};
 use crate::record::{Recorded, check_extent};
 use crate::registry::{Args, default_dtype};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, refuse_partial_overlap};
 use crate::view::Geometry;
 use half::{bf16, f16};
 use rustorch_backend::buffer::Buffer;
@@ -282,6 +282,7 @@ fn bernoulli(a: &Args<'_>) -> Result<Tensor> {
 fn bernoulli_by(a: &Args<'_>) -> Result<Tensor> {
     let (target, p) = (a.tensor(0), a.tensor(1));
     target.check_write(false)?;
+    refuse_partial_overlap(target, p)?;
     p.geometry().expand(&target.sizes())?;
     let place = Place::of(&target.geometry());
     let value = by_probabilities(&mut a.generator(2), &place, target.dtype(), &p.read()?)?;

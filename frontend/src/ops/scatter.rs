@@ -180,7 +180,15 @@ fn scattered(
     }
     check_index(index, "scatter")?;
     if index.numel() == 0 {
-        return Tensor::from_value(x.read()?);
+        let value = x.read()?;
+        return Tensor::from_value(match source {
+            // It has a gradient, which can be differentiated again, though all of it is 0.
+            Source::Tensor(t) if t.requires_grad() => {
+                let none = t.read()?.flatten()?.narrow(0, 0, 0)?.sum(&[0])?;
+                Recorded::constant(Literal::from_i64(DType::Bool, 1)).select(&value, &none)?
+            }
+            _ => value,
+        });
     }
     let ranks = |t: &Tensor, name: &str| {
         if t.dim().max(1) == index.dim().max(1) {
@@ -263,7 +271,7 @@ fn mode(name: &str) -> Result<Option<Combine>> {
 
 /// Says that the gradient reads the index.
 fn keeping(a: &Args<'_>, result: Tensor) -> Result<Tensor> {
-    a.save(a.tensor(2))?;
+    a.save_argument(2)?;
     Ok(result)
 }
 
@@ -271,33 +279,33 @@ entries! {
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor" [FUNCTION | METHOD | OUT]
         "The elements along `dim` that the index names, one for each place of the index."
         => |a| keeping(a, gather(a.tensor(0), a.int(1), a.tensor(2))?);
-    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
         "With the elements of `src` put along `dim` where the index says." => |a| keeping(
             a, scatter(a.tensor(0), a.int(1), a.tensor(2), Source::Tensor(a.tensor(3)), None)?
         );
-    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
         grad "ScatterBackward1"
         "With `value` put along `dim` where the index says." => |a| keeping(
             a, scatter(a.tensor(0), a.int(1), a.tensor(2), Source::Number(a.scalar(3)), None)?
         );
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT]
+        [FUNCTION | METHOD | INPLACE | OUT | APART]
         "With the elements of `src` added (`add`) or multiplied (`multiply`) along `dim` where the index says."
         => |a| keeping(a, scatter(
             a.tensor(0), a.int(1), a.tensor(2), Source::Tensor(a.tensor(3)), mode(a.string(4))?
         )?);
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT]
+        [FUNCTION | METHOD | INPLACE | OUT | APART]
         "With `value` added (`add`) or multiplied (`multiply`) along `dim` where the index says."
         => |a| keeping(a, scatter(
             a.tensor(0), a.int(1), a.tensor(2), Source::Number(a.scalar(3)), mode(a.string(4))?
         )?);
-    "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
         "With the elements of `src` added along `dim` where the index says." => |a| keeping(
             a, scatter(a.tensor(0), a.int(1), a.tensor(2), Source::Tensor(a.tensor(3)), Some(Combine::Add))?
         );
     "scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) \
-     -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+     -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
         "With the elements of `src` combined along `dim` where the index says: `sum`, `prod`, `mean`, `amax`, `amin`."
         => |a| keeping(a, scatter_reduce(
             a.tensor(0), a.int(1), a.tensor(2), a.tensor(3), a.string(4), a.bool(5)

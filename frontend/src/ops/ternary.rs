@@ -6,6 +6,7 @@ use crate::promote::{checked_literal, type_name};
 use crate::record::Recorded;
 use crate::registry::{Args, Operand, Scalar as Number};
 use crate::tensor::Tensor;
+use crate::view::Writes;
 use rustorch_ir::DType;
 use rustorch_ir::op::Scalar;
 
@@ -59,6 +60,7 @@ fn masked_fill(a: &Args<'_>) -> Result<Tensor> {
         Operand::Tensor(t) => t.read()?.cast(x.dtype())?,
     };
     let out = Tensor::from_value(mask.select(&fill, &x)?)?;
+    a.writes(|| mask.cast(DType::I64)?.broadcast_to(x.shape()).map(Writes::InOrder))?;
     keep(a, &[1])?;
     Ok(out)
 }
@@ -131,7 +133,8 @@ crate::entries! {
         [FUNCTION | METHOD | OUT | NUMBERS] grad "WhereBackward0"
         "`self` where `condition` is true, else `other`; all broadcast, the two promoted. The condition is bool."
         => |a| select(a);
-    "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor" [FUNCTION | METHOD | INPLACE | NUMBERS]
+    "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor"
+        [FUNCTION | METHOD | INPLACE | NUMBERS | SHARED | MEETS]
         "`value`, a number or a 0-d tensor, where the bool `mask` is true, else `self`; both broadcast. The dtype is \
          that of `self`." => |a| masked_fill(a);
     "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | NUMBERS]

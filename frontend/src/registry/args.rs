@@ -6,9 +6,10 @@ use crate::random::{Generator, default_generator};
 use crate::record::{Recorded, lock};
 use crate::registry::default_dtype;
 use crate::tensor::Tensor;
+use crate::view::Writes;
 use rustorch_ir::{DType, Literal};
 use smallvec::SmallVec;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::{Mutex, MutexGuard};
 
 /// A number of the caller's, with the category that decides promotions.
@@ -143,7 +144,10 @@ pub struct Args<'a> {
     scope: Option<&'a Scope>,
     /// The tensor that an in-place form will overwrite.
     target: Option<&'a Tensor>,
+    /// Where the target is among the values.
+    receiver: Option<usize>,
     saves_result: Cell<bool>,
+    writes: RefCell<Option<Writes>>,
 }
 
 macro_rules! accessors {
@@ -170,11 +174,30 @@ fn wrong(i: usize, wanted: &str, got: &Arg<'_>) -> ! {
 
 impl<'a> Args<'a> {
     pub fn new(values: &'a [Arg<'a>]) -> Args<'a> {
-        Args { values, scope: None, target: None, saves_result: Cell::new(false) }
+        Args {
+            values,
+            scope: None,
+            target: None,
+            receiver: None,
+            saves_result: Cell::new(false),
+            writes: RefCell::default(),
+        }
     }
 
-    pub(super) fn of_call(&'a self, scope: &'a Scope, target: Option<&'a Tensor>) -> Args<'a> {
-        Args { values: self.values, scope: Some(scope), target, saves_result: Cell::new(false) }
+    pub(super) fn of_call(
+        &'a self,
+        scope: &'a Scope,
+        target: Option<&'a Tensor>,
+        receiver: Option<usize>,
+    ) -> Args<'a> {
+        Args {
+            values: self.values,
+            scope: Some(scope),
+            target,
+            receiver,
+            saves_result: Cell::new(false),
+            writes: RefCell::default(),
+        }
     }
 
     pub(super) fn saves_result(&self) -> bool {
@@ -187,12 +210,18 @@ impl<'a> Args<'a> {
     }
 
     /// Says that the gradient reads `operand` as it is now: writing it before the backward is torch's error. To be
-    /// called after the operation was recorded. What an in-place form overwrites itself is kept by the graph.
+    /// called after the operation was recorded.
     pub fn save(&self, operand: &Tensor) -> Result<()> {
-        match self.scope {
-            Some(scope) if !self.target.is_some_and(|target| target.is_same(operand)) => scope.save(operand),
-            _ => Ok(()),
+        self.scope.map_or(Ok(()), |scope| scope.save(operand))
+    }
+
+    /// As [`Args::save`] for argument `i`. What an in-place form overwrites is kept by the graph, unless it is another
+    /// argument too.
+    pub fn save_argument(&self, i: usize) -> Result<()> {
+        if self.target.is_some() && Some(i) == self.receiver {
+            return Ok(());
         }
+        self.save(self.tensor(i))
     }
 
     /// As [`Args::save`] for the result, which in an in-place form is the tensor that was written.
@@ -202,6 +231,18 @@ impl<'a> Args<'a> {
             return Ok(());
         }
         self.save(result)
+    }
+
+    /// Says what the in-place form writes. It is asked for only where elements share a place.
+    pub fn writes(&self, writes: impl FnOnce() -> Result<Writes>) -> Result<()> {
+        if self.target.is_some_and(|target| target.geometry().repeats()) {
+            *self.writes.borrow_mut() = Some(crate::grad_mode::no_grad(writes)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn written(&self) -> Option<Writes> {
+        self.writes.take()
     }
 
     pub fn len(&self) -> usize {

@@ -1,9 +1,10 @@
 //! Calling an overload: names its gradient function, and gives it its in-place form.
 
-use super::{Arg, Args, Entry, Overload, Ret, Signature};
+use super::{Arg, Args, Entry, Overload, Ret, Signature, kinds};
 use crate::error::{Error, Result, fail};
 use crate::gradient::Scope;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
+use crate::view::Writes;
 use rustorch_ir::{Category, DType};
 
 impl Overload {
@@ -20,31 +21,74 @@ impl Overload {
         let scope = Scope::enter(self.grad);
         let in_place = self.in_place || self.signature.in_place.is_some_and(|i| args.bool(i));
         if !in_place {
-            return (self.entry.call)(&args.of_call(&scope, None));
+            return (self.entry.call)(&args.of_call(&scope, None, None));
         }
-        let target = args.tensor(self.signature.receiver.unwrap_or(0));
+        let receiver = self.signature.receiver.unwrap_or(0);
+        let target = args.tensor(receiver);
         let tracks = (0..args.len()).any(|i| matches!(args.get(i), Arg::Tensor(t) if t.requires_grad()));
-        target.check_fill(tracks)?;
-        let inner = args.of_call(&scope, Some(target));
+        self.check_target(target, tracks, args)?;
+        let inner = args.of_call(&scope, Some(target), Some(receiver));
         let Ret::Tensor(result) = (self.entry.call)(&inner)? else {
             return Err(Error::Runtime(format!("{}_ has no single result to write", self.signature.name)));
         };
         if result.is_same(target) {
             return Ok(Ret::Tensor(result));
         }
-        write_result(target, &result)?;
+        if self.entry.kind & kinds::APART != 0 {
+            // After the operation's own checks of its operands, as in torch.
+            self.check_operands(target, args, refuse_overlap)?;
+        }
+        write_shared(target, &result, inner.written().as_ref())?;
         if inner.saves_result() {
             scope.save(target)?;
         }
         Ok(Ret::Tensor(target.clone()))
     }
+
+    /// torch's refusals of what the in-place form would write to.
+    fn check_target(&self, target: &Tensor, tracks: bool, args: &Args<'_>) -> Result<()> {
+        let kind = self.entry.kind;
+        if kind & kinds::SHARED != 0 {
+            target.check_fill(tracks)?;
+        } else {
+            target.check_write(tracks)?;
+        }
+        if kind & (kinds::MEETS | kinds::APART) == 0 {
+            self.check_operands(target, args, refuse_partial_overlap)?;
+        }
+        Ok(())
+    }
+
+    fn check_operands(
+        &self,
+        target: &Tensor,
+        args: &Args<'_>,
+        check: fn(&Tensor, &Tensor) -> Result<()>,
+    ) -> Result<()> {
+        for i in (0..args.len()).filter(|&i| Some(i) != self.signature.receiver) {
+            match args.get(i) {
+                Arg::Tensor(operand) => check(target, operand)?,
+                Arg::OptTensors(list) => list.iter().flatten().try_for_each(|t| check(target, t))?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Writes `result` to `target` in the target's dtype, with torch's refusals of what would lose its category.
 pub fn write_result(target: &Tensor, result: &Tensor) -> Result<()> {
+    write_shared(target, result, None)
+}
+
+fn write_shared(target: &Tensor, result: &Tensor, writes: Option<&Writes>) -> Result<()> {
     check_cast(result.dtype(), target.dtype())?;
     let value = result.read()?;
-    target.write(if value.dtype() == target.dtype() { value } else { value.cast(target.dtype())? })
+    let value = if value.dtype() == target.dtype() { value } else { value.cast(target.dtype())? };
+    match writes {
+        Some(writes) => target.write_shared(value, writes),
+        None => target.write(value),
+    }
 }
 
 fn check_cast(from: DType, to: DType) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What tensors have to do with gradients: leaves, `.grad`, hooks, `detach`, `data`.
 
-use super::{Body, Creation, Tensor, fresh_version};
+use super::{Body, Cached, Creation, Tensor, fresh_version};
 use crate::error::{Error, Result, fail, runtime};
 use crate::grad_mode;
 use crate::gradient::{
@@ -20,9 +20,9 @@ impl Tensor {
         self.body().tracks()
     }
 
-    pub fn is_leaf(&self) -> bool {
-        let body = self.body();
-        body.requires_grad || !body.tracks()
+    /// `Err` for views that can no longer tell: see [`Tensor::read`].
+    pub fn is_leaf(&self) -> Result<bool> {
+        Ok(self.grad_node()?.is_none())
     }
 
     /// torch's `requires_grad_`.
@@ -100,8 +100,9 @@ impl Tensor {
             return Ok(None);
         }
         drop(body);
-        let value = self.read()?;
-        Ok(value.grad_node().map(|(grad, port)| (grad.clone(), port)))
+        let value = self.with_body(Body::read_path)?;
+        let node = value.grad_node().filter(|(grad, _)| !matches!(grad.kind(), GradKind::Nowhere));
+        Ok(node.map(|(grad, port)| (grad.clone(), port)))
     }
 
     /// torch's name of `grad_fn`: `AddBackward0`.
@@ -154,7 +155,7 @@ impl Tensor {
         if !self.requires_grad() {
             return fail(Error::Autograd, "cannot register a hook on a tensor that doesn't require gradient");
         }
-        if !self.is_leaf() {
+        if !self.is_leaf()? {
             return fail(
                 Error::Autograd,
                 "post accumulate grad hooks cannot be registered on non-leaf tensors",
@@ -214,6 +215,7 @@ impl Tensor {
         next.inference = body.inference;
         next.family = Family::new(next.full_chain(), history);
         next.chain = Chain::default();
+        next.cache = None;
         *body = next;
         Ok(())
     }
@@ -252,7 +254,7 @@ impl Tensor {
                     "a leaf Variable that requires grad is being used in an in-place operation.",
                 );
             }
-            let value = output.read_as(None)?.detach();
+            let value = output.read()?.detach();
             grad.adopt(port as u8);
             output.body().replace_history(&value.with_grad(grad.clone(), port as u8))?;
         }
@@ -278,11 +280,11 @@ impl Tensor {
             );
         }
         let inner = body.tracks() && !body.requires_grad;
-        let version = body.version.weak(&body.storage);
+        let version = body.version.counter(&body.storage);
         let at = body.version.current(&body.storage);
         let ty = rustorch_ir::Type::new(body.dtype, body.geometry.sizes.clone());
         drop(body);
-        let value = if inner { Some(self.read_as(None)?) } else { None };
+        let value = if inner { Some(self.read()?) } else { None };
         Ok(Saved {
             version,
             at,
@@ -339,7 +341,7 @@ impl Body {
             creation: Creation::Base,
             requires_grad: false,
             slot: None,
-            cache: self.cache.as_ref().map(|(stamp, value)| (*stamp, value.detach())),
+            cache: self.cache.as_ref().map(Cached::detached),
             ..self.clone()
         }
     }
@@ -352,13 +354,13 @@ impl Body {
             let old = self.family.read(&self.storage)?;
             let _scope = crate::gradient::Scope::replace(Some("CopySlices"));
             let _mode = grad_mode::ModeGuard::grad(true);
-            self.chain.put(&old, value)?
+            self.chain.put(&old, value, None)?
         };
         let history = root.grad_node().map(|(grad, port)| (grad.clone(), port));
         self.family.set_history(&self.storage, history);
         self.cache = None;
         if self.chain.is_empty() {
-            self.cache = Some((self.storage.stamp(), value.clone()));
+            self.keep(value);
         }
         Ok(())
     }

@@ -5,9 +5,16 @@ use crate::error::Result;
 use crate::grad_mode;
 use crate::record::Recorded;
 use crate::view::ViewOp;
-use rustorch_ir::Literal;
+use rustorch_ir::{Literal, Strides};
 
 impl Tensor {
+    /// Gives a tensor without elements these strides.
+    pub(crate) fn restride_nothing(&self, strides: Strides) {
+        let mut body = self.body();
+        debug_assert!(body.geometry.numel() == 0 && strides.len() == body.geometry.rank());
+        body.geometry.strides = strides;
+    }
+
     /// Makes this tensor the view `op` of what it was. It counts as a write, though no element changes.
     pub fn become_view(&self, op: ViewOp) -> Result<()> {
         self.with_body(|body| match body.tracks() && grad_mode::is_grad_enabled() {
@@ -24,7 +31,11 @@ impl Tensor {
         if body.requires_grad {
             next.become_leaf(true);
         }
+        let value = next.tracks().then(|| next.read()).transpose()?;
         next.version.bump(&next.storage);
+        if let Some(value) = value {
+            next.keep(&value);
+        }
         let previous = std::mem::replace(&mut *body, next);
         drop(body);
         drop(previous);

@@ -5,7 +5,11 @@ use crate::error::{Error, Result, fail, runtime};
 use crate::grad_mode::{self, ModeGuard};
 use crate::gradient::{GradNode, Scope};
 use crate::record::Recorded;
-use crate::view::Geometry;
+use crate::view::{Geometry, Writes};
+
+/// torch's refusal of writes to places that several elements share.
+pub(crate) const REPEATED: &str = "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please \
+     clone() the tensor before performing the operation.";
 
 /// How the elements of two tensors meet in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,22 +41,67 @@ pub fn overlap(a: &Tensor, b: &Tensor) -> Overlap {
     }
 }
 
+/// The error for an operand that shares some memory, but not all, with what is written.
+pub fn refuse_partial_overlap(target: &Tensor, operand: &Tensor) -> Result<()> {
+    refuse_if(overlap(target, operand) == Overlap::Partial)
+}
+
+/// The error for an operand that shares memory with what is written.
+pub fn refuse_overlap(target: &Tensor, operand: &Tensor) -> Result<()> {
+    refuse_if(matches!(overlap(target, operand), Overlap::Partial | Overlap::Full))
+}
+
+fn refuse_if(met: bool) -> Result<()> {
+    if !met {
+        return Ok(());
+    }
+    runtime(
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory \
+         location. Please clone() the tensor before performing the operation.",
+    )
+}
+
 impl Tensor {
     /// Replaces the tensor's elements: every alias sees it, and gradients flow through the new value. `value`
     /// has the tensor's shape and dtype.
     pub fn write(&self, value: Recorded) -> Result<()> {
         self.check_write(value.tracks())?;
-        self.put(value)
+        self.put(value, None)
+    }
+
+    /// As [`Tensor::write`], for a value that does not come from what is overwritten, whose gradient is 0.
+    pub fn overwrite(&self, value: Recorded) -> Result<()> {
+        self.check_write(value.tracks())?;
+        let value = if self.requires_grad() { value.beside(&[&self.read()?]) } else { value };
+        self.put(value, None)
+    }
+
+    /// As [`Tensor::write`], for the elements that are there already.
+    pub fn rewrite(&self) -> Result<()> {
+        self.check_fill(false)?;
+        if self.requires_grad() && grad_mode::is_grad_enabled() {
+            return self.put(self.read()?, None);
+        }
+        self.bump_version();
+        Ok(())
+    }
+
+    /// As [`Tensor::write`], where elements may share a place.
+    pub fn write_shared(&self, value: Recorded, writes: &Writes) -> Result<()> {
+        self.check_fill(value.tracks())?;
+        self.put(value, Some(writes))
     }
 
     /// As [`Tensor::write`], for one value everywhere (a 0-d `value` of the tensor's dtype): then places that
     /// several elements share are no obstacle.
     pub fn fill(&self, value: &Recorded) -> Result<()> {
         self.check_fill(value.tracks())?;
-        self.put(value.broadcast_to(&self.sizes())?)
+        let value = value.broadcast_to(&self.sizes())?;
+        let value = if self.requires_grad() { value.beside(&[&self.read()?]) } else { value };
+        self.put(value, None)
     }
 
-    fn put(&self, value: Recorded) -> Result<()> {
+    fn put(&self, value: Recorded, writes: Option<&Writes>) -> Result<()> {
         {
             let body = self.body();
             if value.shape() != &body.geometry.sizes {
@@ -74,7 +123,7 @@ impl Tensor {
         let value = super::own_gradient(value)?;
         crate::realize::recorded(&value)?;
         self.with_body(|body| -> Result<()> {
-            body.replace(&value, grad_mode::is_grad_enabled())?;
+            body.replace(&value, writes, grad_mode::is_grad_enabled())?;
             body.version.bump(&body.storage);
             Ok(())
         })?;
@@ -86,11 +135,8 @@ impl Tensor {
     pub fn check_write(&self, tracks: bool) -> Result<()> {
         self.check_fill(tracks)?;
         let body = self.body();
-        if body.geometry.repeats() && body.geometry.numel() > 0 {
-            return runtime(
-                "unsupported operation: more than one element of the written-to tensor refers to a single memory \
-                 location. Please clone() the tensor before performing the operation.",
-            );
+        if body.geometry.repeats() {
+            return runtime(REPEATED);
         }
         Ok(())
     }
@@ -104,11 +150,12 @@ impl Tensor {
     pub fn bump_version(&self) {
         let body = self.body();
         body.version.bump(&body.storage);
+        body.storage.touch();
     }
 }
 
 impl Body {
-    fn check_fill(&mut self, tracks: bool) -> Result<()> {
+    fn check_fill(&self, tracks: bool) -> Result<()> {
         if self.inference && !grad_mode::is_inference_mode() {
             return fail(
                 Error::Autograd,
@@ -124,7 +171,7 @@ impl Body {
     }
 
     /// torch's refusals of writes where gradients flow.
-    pub(super) fn check_path(&mut self) -> Result<()> {
+    pub(super) fn check_path(&self) -> Result<()> {
         self.check_history()?;
         if self.tracks() && self.is_view_of_leaf() {
             return fail(
@@ -142,16 +189,24 @@ impl Body {
     }
 
     /// Makes `value` the tensor's elements; its gradient becomes part of the family's history if `rebase`.
-    pub(super) fn replace(&mut self, value: &Recorded, rebase: bool) -> Result<()> {
+    fn replace(&mut self, value: &Recorded, writes: Option<&Writes>, rebase: bool) -> Result<()> {
         let old = self.family.read(&self.storage)?;
         let root = if self.chain.is_empty() {
             value.clone()
         } else {
             let _scope = Scope::replace(Some("CopySlices"));
             let _mode = ModeGuard::grad(rebase);
-            self.chain.put(&old, value)?
+            let root = self.chain.put(&old, value, writes)?;
+            // torch writes the gradient where the view was written, and refuses that then.
+            if rebase && old.tracks() && self.geometry.repeats() {
+                root.with_grad(GradNode::refused(&root), 0)
+            } else {
+                root
+            }
         };
-        let whole = grad_mode::no_grad(|| self.family.prefix().put(&self.storage.value(), &root.detach()))?;
+        let outer = writes.filter(|_| self.chain.is_empty());
+        let whole =
+            grad_mode::no_grad(|| self.family.prefix().put(&self.storage.value(), &root.detach(), outer))?;
         let whole = if self.storage.is_external() {
             crate::realize::write_through(&self.storage.value(), &whole)?;
             self.storage.value()
@@ -170,7 +225,7 @@ impl Body {
         } else {
             self.storage.touch();
         }
-        self.cache = None;
+        self.forget();
         Ok(())
     }
 
@@ -181,9 +236,32 @@ impl Body {
     }
 
     /// torch's refusals by the way the view came to be.
-    pub(super) fn check_history(&mut self) -> Result<()> {
+    pub(super) fn check_history(&self) -> Result<()> {
+        match self.creation {
+            Creation::Base | Creation::View => Ok(()),
+            _ => fail(Error::Autograd, self.refusal("is being")),
+        }
+    }
+
+    /// torch's message about the write that would leave this view without a path; `what` says what is written.
+    pub(super) fn refusal(&self, what: &str) -> String {
+        let block = if self.creation == Creation::Inference { "inference_mode" } else { "no_grad" };
+        let node = self.path_before().map(|grad| grad.name().into_owned());
+        let made = matches!(self.creation, Creation::NoGrad | Creation::Inference);
+        let index = if let Creation::Multiple { index } = self.creation { index } else { 0 };
+        let view = match node {
+            Some(name) if made => {
+                format!("Output {index} of {name} is a view of a view which was created in {block} mode")
+            }
+            Some(name) => format!("Output {index} of {name} is a view"),
+            None => format!("A view was created in {} mode", block.trim_end_matches("_mode")),
+        };
+        let mode = match self.creation {
+            Creation::Inference => " in normal mode",
+            _ if made || !view.starts_with("Output") => " with grad mode enabled",
+            _ => "",
+        };
         let cure = match self.creation {
-            Creation::Base | Creation::View => return Ok(()),
             Creation::Multiple { .. } => {
                 "This view is the output of a function that returns multiple views. Such functions do not allow \
                  the output views to be modified inplace. You should replace the inplace operation by an \
@@ -197,33 +275,12 @@ impl Body {
                  cloning the output of the custom Function."
                     .to_string()
             }
-            Creation::NoGrad | Creation::Inference => {
-                let block = if self.creation == Creation::NoGrad { "no_grad" } else { "inference_mode" };
-                format!(
-                    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your \
-                     code by moving both the view and the inplace either both inside the {block} block (if you \
-                     don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
-                )
-            }
+            _ => format!(
+                "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code \
+                 by moving both the view and the inplace either both inside the {block} block (if you don't want the \
+                 inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+            ),
         };
-        let value = self.read(None)?;
-        let what = match (value.grad_node(), self.creation) {
-            (Some((grad, _)), creation) => {
-                let index = if let Creation::Multiple { index } = creation { index } else { 0 };
-                let name = grad.name();
-                let name = name.strip_suffix("Backward0").unwrap_or(&name);
-                format!("Output {index} of {name} is a view and is being modified inplace.")
-            }
-            (None, Creation::Multiple { .. }) => return Ok(()),
-            (None, Creation::Inference) => {
-                "A view was created in inference mode and is being modified inplace in normal mode."
-                    .to_string()
-            }
-            (None, _) => {
-                "A view was created in no_grad mode and is being modified inplace with grad mode enabled."
-                    .to_string()
-            }
-        };
-        fail(Error::Autograd, format!("{what} {cure}"))
+        format!("{view} and {what} modified inplace{mode}. {cure}")
     }
 }

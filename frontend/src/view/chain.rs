@@ -1,13 +1,23 @@
 //! Views as operations on values, forward and backward.
 
 use super::Geometry;
+use super::places::{picks, places};
 use crate::error::Result;
-use crate::record::Recorded;
+use crate::record::{Recorded, sum_to_shape};
+use rustorch_ir::Shape;
 use rustorch_ir::loops::Combine;
-use rustorch_ir::op::{Axes, Picks, Scalar, Span};
-use rustorch_ir::{DType, Literal, Shape};
+use rustorch_ir::op::{Axes, Picks, Span};
 use smallvec::SmallVec;
 use std::sync::Arc;
+
+/// How elements are written of which several may share a place.
+#[derive(Clone)]
+pub enum Writes {
+    /// One after the other: a number for each element, greater than 0 where it is written. The last one stays.
+    InOrder(Recorded),
+    /// These are added, one after the other.
+    Added(Recorded),
+}
 
 /// One operation of a view.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,6 +49,31 @@ impl Step {
             Step::Expand { to, .. } => value.expand(to),
             Step::Pick { at, .. } => value.flatten()?.gather(&places(at)?, picks(at)),
         }
+    }
+
+    /// As [`Step::put`], for elements that may share a place.
+    fn put_shared(&self, base: &Recorded, new: &Recorded, writes: &Writes) -> Result<Recorded> {
+        let Step::Expand { from, to } = self else { return self.put(base, new) };
+        if to.iter().any(|d| d.get() == 0) {
+            return Ok(base.clone());
+        }
+        let times = match writes {
+            Writes::Added(added) => return base.add(&sum_to_shape(added, from)?),
+            Writes::InOrder(times) => times,
+        };
+        let (repeated, single): (Vec<usize>, Vec<usize>) = (0..to.rank()).partition(|&i| from[i] != to[i]);
+        let order: Vec<usize> = single.iter().chain(&repeated).copied().collect();
+        let mut shape: Shape = single.iter().map(|&i| to[i]).collect();
+        shape.push(repeated.iter().map(|&i| to[i].get()).product::<usize>().into());
+        let last = shape.rank() - 1;
+        let rows = |value: &Recorded| value.permute(&order)?.reshape(&shape);
+        let times = rows(times)?;
+        let latest = times.arg_reduce(true, last)?;
+        let written = times.reduce(Combine::Max, &[last])?.ne(&times.literal_int(0))?;
+        let along: Axes = (0..last as u8).collect();
+        let picks = Picks { axis: last as u8, data: along.clone(), index: along };
+        let value = rows(new)?.gather(&latest, picks)?.reshape(from)?;
+        written.reshape(from)?.select(&value, base)
     }
 
     /// `base` with what this step reads of it replaced by `new`.
@@ -144,27 +179,20 @@ fn wide(axes: &[u8]) -> SmallVec<[usize; 8]> {
     axes.iter().map(|&a| a as usize).collect()
 }
 
-fn picks(at: &Geometry) -> Picks {
-    Picks { axis: 0, data: Axes::new(), index: (0..at.rank() as u8).collect() }
-}
-
-/// The places of the elements, as an index tensor.
-fn places(at: &Geometry) -> Result<Recorded> {
-    let int = |v: i64| Recorded::constant(Literal::from_i64(DType::I64, v));
-    let mut sum = int(at.offset).broadcast_to(&at.sizes)?;
-    for (axis, (&size, &stride)) in at.sizes.iter().zip(&at.strides).enumerate() {
-        let shape: Shape = (0..at.rank()).map(|i| if i == axis { size } else { 1.into() }).collect();
-        let along = Recorded::iota(size.get())?.map2(Scalar::Mul, &int(stride))?.reshape(&shape)?;
-        sum = sum.add(&along)?;
-    }
-    Ok(sum)
-}
-
 /// The steps from a row-major value of shape `from` to the view `at` of it: slices of a reshape where the
-/// strides nest, single picked elements where they do not.
+/// strides nest, single picked elements where they do not. Repetitions come last.
 pub(crate) fn strided(from: &Shape, at: &Geometry) -> SmallVec<[Step; 2]> {
-    nested(from, at)
-        .unwrap_or_else(|| SmallVec::from_iter([Step::Pick { from: from.clone(), at: at.clone() }]))
+    nested(from, at).unwrap_or_else(|| {
+        let mut single = at.clone();
+        for (size, &stride) in single.sizes.iter_mut().zip(&at.strides) {
+            if stride == 0 {
+                *size = 1.into();
+            }
+        }
+        let repeat = Step::Expand { from: single.sizes.clone(), to: at.sizes.clone() };
+        let pick = Step::Pick { from: from.clone(), at: single };
+        if repeat.is_identity() { SmallVec::from_iter([pick]) } else { SmallVec::from_iter([pick, repeat]) }
+    })
 }
 
 fn nested(from: &Shape, at: &Geometry) -> Option<SmallVec<[Step; 2]>> {
@@ -270,26 +298,41 @@ impl Chain {
         self.0 = (!all.is_empty()).then(|| Arc::new(all));
     }
 
-    pub fn apply(&self, base: &Recorded) -> Result<Recorded> {
-        let mut value = base.clone();
-        for step in self.steps() {
-            value = step.apply(&value)?;
-        }
-        Ok(value)
+    /// Whether elements are repeated before another step.
+    pub fn repeats_within(&self) -> bool {
+        let inner = self.steps().split_last().map_or(&[][..], |(_, inner)| inner);
+        inner.iter().any(|step| matches!(step, Step::Expand { .. }))
     }
 
-    /// `base` with the view replaced by `new`, which has the view's shape and dtype.
-    pub fn put(&self, base: &Recorded, new: &Recorded) -> Result<Recorded> {
-        let Some((_, inner)) = self.steps().split_last() else { return Ok(new.clone()) };
+    pub fn apply(&self, base: &Recorded) -> Result<Recorded> {
+        apply(self.steps(), base)
+    }
+
+    /// `base` with the view replaced by `new`, which has the view's shape and dtype. Where elements share a place
+    /// and nothing is said of the writes, any of them stays.
+    pub fn put(&self, base: &Recorded, new: &Recorded, writes: Option<&Writes>) -> Result<Recorded> {
+        let Some((last, inner)) = self.steps().split_last() else { return Ok(new.clone()) };
         let mut bases = vec![base.clone()];
         for (step, i) in inner.iter().zip(0..) {
             let next = step.apply(&bases[i])?;
             bases.push(next);
         }
-        let mut value = new.clone();
-        for (step, base) in self.steps().iter().zip(&bases).rev() {
+        let mut value = match writes {
+            Some(writes) => last.put_shared(&bases[inner.len()], new, writes)?,
+            None => last.put(&bases[inner.len()], new)?,
+        };
+        for (step, base) in inner.iter().zip(&bases).rev() {
             value = step.put(base, &value)?;
         }
         Ok(value)
     }
+}
+
+/// The value after these steps.
+pub(crate) fn apply(steps: &[Step], base: &Recorded) -> Result<Recorded> {
+    let mut value = base.clone();
+    for step in steps {
+        value = step.apply(&value)?;
+    }
+    Ok(value)
 }

@@ -65,7 +65,7 @@ impl Geometry {
 
     /// Whether an axis repeats its elements, so that a write would meet itself.
     pub fn repeats(&self) -> bool {
-        self.axes().any(|(size, stride)| size > 1 && stride == 0)
+        self.numel() > 0 && self.axes().any(|(size, stride)| size > 1 && stride == 0)
     }
 
     /// The axes from the outermost in memory to the innermost, if the elements are dense; else row-major.

@@ -44,8 +44,8 @@ impl PyTensor {
     }
 
     #[getter]
-    fn is_leaf(&self) -> bool {
-        self.tensor.is_leaf()
+    fn is_leaf(&self, py: Python<'_>) -> PyResult<bool> {
+        call(py, || self.tensor.is_leaf())
     }
 
     #[getter]
@@ -158,7 +158,7 @@ fn require_grad(py: Python<'_>, tensor: &Tensor, requires_grad: bool) -> PyResul
 
 fn detach_in_place(slf: &Bound<'_, PyTensor>) -> PyResult<()> {
     let tensor = &slf.get().tensor;
-    if tensor.is_view() && tensor.requires_grad() {
+    if tensor.is_view() {
         return Err(named(
             slf.py(),
             "AutogradError",
@@ -205,9 +205,6 @@ impl GradFn {
 }
 
 fn grad_fn<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Option<Bound<'py, GradFn>>> {
-    if tensor.is_leaf() {
-        return Ok(None);
-    }
     let node = tensor.grad_node().map_err(|error| raise(py, error))?;
     node.map(|(node, _)| Bound::new(py, GradFn { node })).transpose()
 }

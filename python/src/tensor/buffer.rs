@@ -168,7 +168,14 @@ impl Foreign {
         let (start, writable) = (raw.buf.cast(), raw.readonly == 0);
         // SAFETY: the view was filled and is released once. The memory view keeps the memory.
         unsafe { ffi::PyBuffer_Release(raw) };
-        let (dtype, shape, strides) = described?;
+        let (dtype, shape, mut strides) = described?;
+        // Of arrays without elements the protocol makes strides up; torch takes those that the array itself tells.
+        if shape.numel() == 0
+            && let Ok(own) = object.getattr("strides").and_then(|own| own.extract::<Vec<i64>>())
+            && own.len() == shape.rank()
+        {
+            strides = own.iter().map(|stride| stride / dtype.size() as i64).collect();
+        }
         Ok(Foreign { view: view.unbind(), start, dtype, shape, strides, writable })
     }
 
@@ -193,6 +200,11 @@ impl Foreign {
     pub fn copied(&self, py: Python<'_>) -> PyResult<Tensor> {
         let ty = Type::new(self.dtype, self.shape.clone());
         let bytes = ty.bytes();
+        if ty.shape.numel() == 0 {
+            // The strides are the array's, as in torch.
+            let none = crate::boundary::call(py, || Ok(Buffer::uninit(bytes)?))?;
+            return crate::boundary::call(py, || Tensor::from_strided(none, ty, self.strides.clone(), 0));
+        }
         let buffer = crate::boundary::call(py, || Ok(Buffer::uninit(bytes)?))?;
         let mut raw = std::mem::MaybeUninit::<ffi::Py_buffer>::zeroed();
         // SAFETY: the view is alive, the new buffer has as many bytes as the array, and nobody else has it.

@@ -127,7 +127,7 @@ pub fn require_grad(py: Python<'_>, tensor: &Tensor) -> PyResult<()> {
 /// The tensor in another dtype, in the same order in memory; gradients pass.
 pub fn cast(py: Python<'_>, tensor: &Tensor, dtype: DType) -> PyResult<Tensor> {
     let _scope = Scope::enter("ToCopyBackward0");
-    call(py, || Tensor::from_value_in_order(tensor.read()?.cast(dtype)?, &tensor.memory_order()))
+    call(py, || tensor.like(tensor.read()?.cast(dtype)?))
 }
 
 /// A copy of the data, without gradient.

@@ -38,7 +38,7 @@ pub fn to<'py>(
         call(py, || Tensor::from_value(copied(tensor, dtype)?))?
     } else {
         let _scope = Scope::enter("ToCopyBackward0");
-        call(py, || Tensor::from_value_in_order(copied(tensor, dtype)?, &tensor.memory_order()))?
+        call(py, || tensor.like(copied(tensor, dtype)?))?
     };
     Ok(PyTensor::wrap(py, converted)?.into_any())
 }

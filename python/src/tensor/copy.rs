@@ -22,7 +22,7 @@ fn like<'py>(slf: &Bound<'py, PyTensor>, tensor: Tensor) -> PyResult<Bound<'py, 
 /// Another object on the same elements.
 pub fn shallow<'py>(slf: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
     let tensor = &slf.get().tensor;
-    let alias = if tensor.is_leaf() {
+    let alias = if call(slf.py(), || tensor.is_leaf())? {
         let alias = tensor.detach();
         if tensor.requires_grad() {
             call(slf.py(), || alias.set_requires_grad(true))?;
@@ -44,7 +44,7 @@ pub fn deep<'py>(slf: &Bound<'py, PyTensor>, memo: &Bound<'py, PyDict>) -> PyRes
         return Ok(known);
     }
     let tensor = &slf.get().tensor;
-    if !tensor.is_leaf() {
+    if !call(py, || tensor.is_leaf())? {
         return Err(named(
             py,
             "AutogradError",
@@ -110,7 +110,7 @@ fn copy_attributes(
 pub fn reduced<'py>(slf: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     let tensor = &slf.get().tensor;
-    if !tensor.is_leaf() {
+    if !call(py, || tensor.is_leaf())? {
         let message =
             "cannot pickle a tensor that is the result of an operation with gradient; detach() it first";
         return Err(named(py, "AutogradError", message));

@@ -5,7 +5,7 @@ use crate::boundary::call;
 use crate::error::{named, type_error};
 use crate::number;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyEllipsis, PyList, PySlice, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyEllipsis, PyList, PySlice, PyString, PyTuple};
 use rustorch_frontend::ViewOp;
 use rustorch_frontend::ops::indexing;
 use rustorch_frontend::registry::{IndexItem, Scalar};
@@ -50,7 +50,8 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
     if let Some(tensor) = number::tensor(part) {
         return Ok(IndexItem::Tensor(tensor.clone()));
     }
-    if part.is_instance_of::<PyString>() {
+    // To torch these are sequences of indices, of a type that no index has.
+    if part.is_instance_of::<PyString>() || part.is_instance_of::<PyBytes>() {
         return Err(construct::no_data(part));
     }
     if part.is_instance_of::<PyList>()

@@ -15,7 +15,7 @@ use crate::tensor::Tensor;
 use crate::view::ViewOp;
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Axes, Picks, Scalar};
-use rustorch_ir::{DType, Shape};
+use rustorch_ir::{DType, Literal, Shape};
 use smallvec::SmallVec;
 
 /// One index of a subscript: places within `axes` neighbouring axes.
@@ -264,6 +264,24 @@ pub fn index_put(
         Some(lookup) => lookup.write(&data, &values, combine),
         None if accumulate => data.add(&values),
         None => values.broadcast_to(&found),
+    }
+}
+
+/// When [`index_put`] writes each element of `x`: 0 for those that the index tensors do not choose.
+pub fn index_put_times(x: &Tensor, indices: &[Option<Tensor>]) -> Result<Recorded> {
+    let never = Recorded::full(Literal::from_i64(DType::I64, 0), &x.sizes())?;
+    if let Some(mask) = only_mask(x, indices)? {
+        // In row-major order, one after the other.
+        let order = Recorded::iota(x.numel())?.reshape(&x.sizes())?;
+        return mask.select(&order.map2(Scalar::Add, &order.literal_int(1))?, &never);
+    }
+    let lookup = Lookup::new(&x.sizes(), indices)?;
+    let found = lookup.as_ref().map_or_else(|| x.sizes(), |l| l.found.clone());
+    let order = Recorded::iota(found.numel())?.reshape(&found)?;
+    let order = order.map2(Scalar::Add, &order.literal_int(1))?;
+    match lookup {
+        Some(lookup) => lookup.write(&never, &order, None),
+        None => Ok(order),
     }
 }
 

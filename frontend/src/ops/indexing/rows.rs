@@ -10,12 +10,12 @@ use crate::ops::scatter::{self, Reduction};
 use crate::ops::view_ops::{expand_to, view};
 use crate::promote::checked_literal;
 use crate::record::{Recorded, broadcast_shapes};
-use crate::registry::{Operand, Scalar};
+use crate::registry::{Args, Scalar};
 use crate::tensor::Tensor;
-use crate::view::wrap_axis;
+use crate::view::{Writes, wrap_axis};
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Axes, Picks};
-use rustorch_ir::{DType, Shape};
+use rustorch_ir::{DType, Literal, Shape};
 
 const INDEX: &[DType] = &[DType::I64, DType::I32];
 
@@ -221,10 +221,11 @@ pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Resu
     Tensor::from_value(new.reshape(&own)?)
 }
 
-/// `x` with a value put along an axis where the index says.
-pub fn index_fill(x: &Tensor, dim: i64, index: &Tensor, value: Operand<'_>) -> Result<Tensor> {
-    let axis = wrap_axis(dim, x.dim())?;
-    let value = fill_value("index_fill_", value, x.dtype())?;
+/// The first argument with a value put along an axis where the index says.
+pub(super) fn index_fill(a: &Args<'_>) -> Result<Tensor> {
+    let (x, index) = (a.tensor(0), a.tensor(2));
+    let axis = wrap_axis(a.int(1), x.dim())?;
+    let value = fill_value("index_fill_", a.operand(3), x.dtype())?;
     real(index, &[DType::I64], |_| Error::Index("index_fill_(): Expected dtype int64 for index.".into()))?;
     if index.dim() > 1 {
         return runtime("Index has to be a vector/scalar");
@@ -234,9 +235,13 @@ pub fn index_fill(x: &Tensor, dim: i64, index: &Tensor, value: Operand<'_>) -> R
     let picked = prepared(&flat(index)?, extent, Count::FromBoth, |i| out_of_bounds(i, axis, extent))?.value;
     let mut filled = shape.clone();
     filled[axis] = index.numel().into();
-    let data = x.read()?.reshape(&shape)?;
-    let new = data.scatter(&picked, &value.broadcast_to(&filled)?, along(axis, shape.rank()), None)?;
-    finish(new.reshape(&x.sizes())?, &[x])
+    let fill = |data: &Recorded, value: &Recorded| {
+        let updates = value.broadcast_to(&filled)?;
+        data.reshape(&shape)?.scatter(&picked, &updates, along(axis, shape.rank()), None)?.reshape(&x.sizes())
+    };
+    let number = |n: i64| Recorded::constant(Literal::from_i64(DType::I64, n));
+    a.writes(|| fill(&number(0).broadcast_to(&x.sizes())?, &number(1)).map(Writes::InOrder))?;
+    finish(fill(&x.read()?, &value)?, &[x])
 }
 
 fn beyond_all(numel: usize) -> impl Fn(i64) -> Error {

@@ -6,7 +6,7 @@ use crate::registry::{Args, Ret};
 
 /// Says that the gradient reads the index at position `i`, and gives the result.
 fn keeping(a: &Args<'_>, i: usize, result: Tensor) -> Result<Tensor> {
-    a.save(a.tensor(i))?;
+    a.save_argument(i)?;
     Ok(result)
 }
 
@@ -14,31 +14,38 @@ fn put_entry(a: &Args<'_>) -> Result<Tensor> {
     let (x, indices) = (a.tensor(0), a.opt_tensors(1));
     let new = index_put(x, indices, a.tensor(2), a.bool(3))?;
     let out = crate::ops::layout::finish(new, &[x])?;
+    a.writes(|| {
+        if !a.bool(3) {
+            return index_put_times(x, indices).map(Writes::InOrder);
+        }
+        let none = Tensor::from_value(x.read()?.literal(0.0).broadcast_to(&x.sizes())?)?;
+        index_put(&none, indices, a.tensor(2), true).map(Writes::Added)
+    })?;
     indices.iter().flatten().try_for_each(|index| a.save(index))?;
     Ok(out)
 }
 
 entries! {
     "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor"
-        [FUNCTION | METHOD | INPLACE]
+        [FUNCTION | METHOD | INPLACE | SHARED | APART]
         "With `values` put where index tensors for the leading axes choose; added there if `accumulate`."
         => |a| put_entry(a);
     "index_select(Tensor self, int dim, Tensor index) -> Tensor" [FUNCTION | METHOD | OUT]
         "The elements of an axis that a 1-D index names."
         => |a| keeping(a, 2, index_select(a.tensor(0), a.int(1), a.tensor(2))?);
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT]
+        [FUNCTION | METHOD | INPLACE | OUT | APART]
         "With the elements of `source`, times `alpha`, added along an axis where the index says."
         => |a| keeping(a, 2, index_add(a.tensor(0), a.int(1), a.tensor(2), a.tensor(3), a.scalar(4))?);
-    "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
         "With the elements of `source` put along an axis where the index says."
         => |a| keeping(a, 2, index_copy(a.tensor(0), a.int(1), a.tensor(2), a.tensor(3))?);
     "index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | NUMBERS]
+        [FUNCTION | METHOD | INPLACE | NUMBERS | SHARED | MEETS]
         "With a value put along an axis where the index says."
-        => |a| keeping(a, 2, index_fill(a.tensor(0), a.int(1), a.tensor(2), a.operand(3))?);
+        => |a| keeping(a, 2, index_fill(a)?);
     "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT]
+        [FUNCTION | METHOD | INPLACE | OUT | APART]
         "With the elements of `source` combined along an axis where the index says: `prod`, `mean`, `amax` or `amin`."
         => |a| keeping(
             a, 2, index_reduce(a.tensor(0), a.int(1), a.tensor(2), a.tensor(3), a.string(4), a.bool(5))?
@@ -46,7 +53,7 @@ entries! {
     "take(Tensor self, Tensor index) -> Tensor" [FUNCTION | METHOD | OUT]
         "The elements at these places in row-major order, in the shape of the index."
         => |a| keeping(a, 1, take(a.tensor(0), a.tensor(1))?);
-    "put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor" [FUNCTION | METHOD | INPLACE]
+    "put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor" [FUNCTION | METHOD | INPLACE | APART]
         "With the elements of `source` put, or added, at these places in row-major order."
         => |a| keeping(a, 1, put(a.tensor(0), a.tensor(1), a.tensor(2), a.bool(3))?);
     "take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor" [FUNCTION | METHOD | OUT]
@@ -56,7 +63,7 @@ entries! {
     "masked_select(Tensor self, Tensor mask) -> Tensor" [FUNCTION | METHOD | OUT]
         "The elements where the mask is true, along one axis."
         => |a| keeping(a, 1, masked_select(a.tensor(0), a.tensor(1))?);
-    "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE]
+    "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE | MEETS]
         "With the elements of `source`, one after the other, where the mask is true."
         => |a| keeping(a, 1, masked_scatter(a.tensor(0), a.tensor(1), a.tensor(2))?);
     "nonzero(Tensor self, *, bool as_tuple=False) -> Tensor" [FUNCTION | METHOD | OUT]

@@ -130,11 +130,13 @@ SIZES = (
             S(A, -1),
         ],
     ),
-    copy(
+    op(
         "sum_to_size",
         [S(A, 1, 4), S(A, 4), S(A, 3, 1), S(B, 3, 1), S(A, 3, 4), S(A, 2, 4)],
         tol=2,
         exact=False,
+        grad=True,
+        gradgrad=True,
         method="sum_to_size",
     ),
 )

@@ -372,9 +372,9 @@ unsafe fn described(py: Python<'_>, tensor: &Described) -> PyResult<(*mut u8, DT
         )));
     };
     let rank = tensor.ndim.max(0) as usize;
-    // SAFETY: by the caller's promise; without axes the pointers may be null.
     let list = |from: *mut i64| match (rank, from.is_null()) {
         (0, _) | (_, true) => None,
+        // SAFETY: by the caller's promise; without axes the pointers may be null.
         _ => Some(unsafe { std::slice::from_raw_parts(from, rank) }),
     };
     let sizes = list(tensor.shape).unwrap_or_default();

@@ -27,7 +27,10 @@ pub fn resolve(graph: &Graph, v: Value) -> View {
     if node.op.kind() == Kind::View {
         let inner = resolve(graph, node.inputs[0]);
         let from = &graph.ty(node.inputs[0]).shape;
-        if let Some((strides, offset)) = node.op.restride(from, &inner.strides, shape) {
+        // A number given at run time lies in no buffer: what is spread from it gets one.
+        let in_memory =
+            !matches!(&graph.node(inner.base.node).op, Op::Input(i) if i.source == Source::Scalar);
+        if in_memory && let Some((strides, offset)) = node.op.restride(from, &inner.strides, shape) {
             return View { base: inner.base, strides, offset: inner.offset + offset };
         }
     }

@@ -78,12 +78,12 @@ impl<'a> Sum<'a> {
 
 /// torch's checks of the operands of `addmm`, whose first one has this dtype.
 fn check_addmm(base: DType, x: &Recorded, y: &Recorded) -> Result<()> {
+    same_dtypes(base, x, y)?;
     for (name, v) in [("self", x), ("mat2", y)] {
         if v.rank() != 2 {
             return mismatch(format!("addmm: {name} must be a matrix, got {}-D tensor", v.rank()), x, y);
         }
     }
-    same_dtypes(base, x, y)?;
     if x.shape()[1] != y.shape()[0] {
         let shapes = format!("{} and {}", by(x.shape()), by(y.shape()));
         return mismatch(format!("addmm: mat1 and mat2 shapes cannot be multiplied ({shapes})"), x, y);
@@ -132,11 +132,8 @@ fn addmv(a: &Args<'_>) -> Result<Tensor> {
     sum.finish(a, |x, y| contract(x, y, (&[], &[]), (&[1], &[0])))
 }
 
-/// A batch of matrices on both sides, or torch's errors.
+/// A batch of matrices on both sides.
 fn check_three_axes(x: &Recorded, y: &Recorded) -> Result<()> {
-    for v in [x, y] {
-        wrap_axis(2, v.rank())?;
-    }
     if x.rank() == 3 && y.rank() == 3 {
         return Ok(());
     }
@@ -147,9 +144,11 @@ fn check_three_axes(x: &Recorded, y: &Recorded) -> Result<()> {
 fn baddbmm(a: &Args<'_>) -> Result<Tensor> {
     let sum = Sum::read(a)?;
     let (x, y) = (&sum.x, &sum.y);
-    check_three_axes(x, y)?;
+    wrap_axis(1, x.rank())?;
+    wrap_axis(2, y.rank())?;
     let shape: Shape = [x.shape()[0], x.shape()[1], y.shape()[2]].into_iter().collect();
     check_expands(sum.base, &shape)?;
+    check_three_axes(x, y)?;
     check_batches(x, y)?;
     if sum.base.dtype() != x.dtype() {
         let [a, b, c] = sum.dtypes().map(c_name);
@@ -163,6 +162,9 @@ fn baddbmm(a: &Args<'_>) -> Result<Tensor> {
 fn addbmm(a: &Args<'_>) -> Result<Tensor> {
     let sum = Sum::read(a)?;
     let (x, y) = (&sum.x, &sum.y);
+    for v in [x, y] {
+        wrap_axis(2, v.rank())?;
+    }
     check_three_axes(x, y)?;
     let (m, n) = (x.shape(), y.shape());
     check_expands(sum.base, &[m[1], n[2]].into_iter().collect())?;

@@ -399,7 +399,7 @@ crate::entries! {
         "Where elements are zero, as a bool tensor." => |a| logical_not(a);
     "bitwise_not(Tensor self) -> Tensor" [UNARY]
         "Every bit of integers inverted; of bools, not. Floats are refused." => |a| bitwise_not(a);
-    "frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)" [QUESTION]
+    "frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)" [QUESTION | OUT]
         "Each float as `mantissa * 2**exponent`, with the mantissa's magnitude in [0.5, 1) and an int32 exponent."
         => |a| frexp(a);
 }

@@ -1,7 +1,7 @@
 //! Sums, products and tests along axes.
 
 use super::axes::{extent, reduce, reduced};
-use super::operands::{Keeps, keep};
+use super::operands::{Keeps, keep, not_implemented};
 use super::pointwise::is_nan;
 use crate::error::{Error, Result, runtime};
 use crate::promote::to_sum;
@@ -128,6 +128,9 @@ pub(crate) fn dropped(x: &Recorded, axes: &[usize]) -> Result<Recorded> {
 }
 
 fn trace(a: &Args<'_>) -> Result<Tensor> {
+    if a.tensor(0).dtype() == DType::Bool {
+        return not_implemented("trace", DType::Bool);
+    }
     let x = summand(a, None)?;
     if x.rank() != 2 {
         return runtime(format!("trace: expected a matrix, but got tensor with dim {}", x.rank()));

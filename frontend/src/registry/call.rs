@@ -58,13 +58,15 @@ fn check_cast(from: DType, to: DType) -> Result<()> {
     )))
 }
 
-/// Whether `result` may be written to `out`.
-pub fn check_out(out: &Tensor, result: &Tensor) -> Result<()> {
+/// Whether `result` of the operation `name` may be written to `out`.
+pub fn check_out(name: &str, out: &Tensor, result: &Tensor) -> Result<()> {
     if out.requires_grad() || result.requires_grad() {
         return fail(
             Error::Autograd,
-            "functions with out=... arguments don't support automatic differentiation, but one of the arguments \
-             requires grad.",
+            format!(
+                "{name}(): functions with out=... arguments don't support automatic differentiation, but one of the \
+                 arguments requires grad."
+            ),
         );
     }
     check_cast(result.dtype(), out.dtype())
@@ -75,7 +77,7 @@ pub fn write_out(out: &Tensor, result: &Tensor) -> Result<()> {
     // What is written may be a view of `out` itself.
     let value = result.read()?;
     if out.sizes() != result.sizes() {
-        out.resize(&result.sizes())?;
+        out.resize_as(result)?;
     }
     out.write(value.detach().cast(out.dtype())?)
 }

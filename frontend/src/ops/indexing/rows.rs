@@ -8,7 +8,8 @@ use crate::error::{Error, Result, runtime};
 use crate::ops::layout::finish;
 use crate::ops::scatter::{self, Reduction};
 use crate::ops::view_ops::{expand_to, view};
-use crate::record::broadcast_shapes;
+use crate::promote::checked_literal;
+use crate::record::{Recorded, broadcast_shapes};
 use crate::registry::{Operand, Scalar};
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
@@ -116,7 +117,7 @@ pub fn index_add(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: S
     let picked = prepared(&flat(index)?, shape[axis].get(), Count::FromFront, beyond(axis, &shape))?.value;
     let mut updates = source.read()?;
     if alpha.as_f64() != 1.0 {
-        updates = updates.mul(&alpha.recorded(x.dtype()))?;
+        updates = updates.mul(&Recorded::scalar(checked_literal(alpha, x.dtype())?))?;
     }
     let updates = updates.reshape(&one(&source.sizes()))?;
     let data = x.read()?.reshape(&shape)?;

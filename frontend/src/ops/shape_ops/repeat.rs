@@ -73,11 +73,12 @@ pub fn repeat_interleave(x: &Tensor, times: i64, dim: Option<i64>, size: Option<
     }
     let own = x.sizes();
     let extent = own[axis].get();
-    check_output_size(size, extent as i64 * times)?;
+    check_output_size(size, (extent as i64).saturating_mul(times))?;
     let (mut split, mut wide, mut whole) = (own.clone(), own.clone(), own);
     split.insert(axis + 1, 1.into());
     wide.insert(axis + 1, (times as usize).into());
-    whole[axis] = (extent * times as usize).into();
+    whole[axis] = extent.saturating_mul(times as usize).into();
+    check_memory(&whole, x.dtype())?;
     Tensor::from_value(x.read()?.reshape(&split)?.expand(&wide)?.reshape(&whole)?)
 }
 
@@ -90,18 +91,19 @@ fn check_output_size(given: Option<i64>, actual: i64) -> Result<()> {
 
 /// The places `0, 1, ..`, each as often as `times` says.
 pub fn repeat_places(times: &Tensor, size: Option<i64>) -> Result<Tensor> {
-    if times.dim() != 1 {
-        return runtime("repeat_interleave only accept 1D vector as repeat");
-    }
     if !matches!(times.dtype(), DType::I64 | DType::I32) {
         return not_implemented("repeat_interleave_cpu", times.dtype());
+    }
+    if times.dim() != 1 {
+        return runtime("repeat_interleave only accept 1D vector as repeat");
     }
     let counts = integers(times)?;
     if counts.iter().any(|&n| n < 0) {
         return runtime("repeats can not be negative");
     }
-    let total: i64 = counts.iter().sum();
+    let total = counts.iter().fold(0, |sum: i64, &n| sum.saturating_add(n));
     check_output_size(size, total)?;
+    check_memory(&Shape::from_sizes(&[total as usize]), DType::I64)?;
     let mut places: Vec<i64> = Vec::with_capacity(total as usize);
     for (place, &n) in counts.iter().enumerate() {
         places.extend(std::iter::repeat_n(place as i64, n as usize));

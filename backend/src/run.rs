@@ -9,7 +9,7 @@ use crate::threads;
 use crate::{BackendError, cache};
 use rustorch_ir::DType;
 use rustorch_ir::loops::{FAILURE_RECORD_BYTES, Role};
-use rustorch_ir::plan::{Matrix, Place, Plan, Product, Step, Task};
+use rustorch_ir::plan::{BufId, BufferDecl, Matrix, Place, Plan, Product, Step, Task};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -58,12 +58,20 @@ pub struct Executable {
     compile_times: Vec<Option<Duration>>,
     /// Bytes of scratch memory that the hungriest kernel needs on each thread.
     scratch: usize,
+    /// For each output of the plan, which of the fresh buffers it is.
+    results: Vec<usize>,
+    brief: bool,
 }
+
+/// Bytes of all buffers, and multiplications of all products, of a run that is over in microseconds.
+const BRIEF_BYTES: usize = 256 << 10;
+const BRIEF_PRODUCT: usize = 1 << 18;
+const BRIEF_STEPS: usize = 8;
 
 /// Pointers of one run.
 struct Frame<'a> {
     exe: &'a Executable,
-    pointers: Vec<*mut u8>,
+    pointers: SmallVec<[*mut u8; 16]>,
     scalars: &'a [u64],
     failure: AtomicI32,
     detail: AtomicI64,
@@ -82,7 +90,16 @@ impl Executable {
             compile_times.push(time);
         }
         let scratch = plan.kernels.iter().map(|k| k.scratch_layout().0).max().unwrap_or(FAILURE_RECORD_BYTES);
-        Ok(Executable { plan, kernels, compile_times, scratch: scratch.next_multiple_of(64) })
+        let fresh = |decl: &BufferDecl| matches!(decl.place, Place::Output(_));
+        let rank = |buf: BufId| plan.buffers[..buf.0 as usize].iter().filter(|decl| fresh(decl)).count();
+        let results = plan.outputs.iter().map(|output| rank(output.buf)).collect();
+        let brief = is_brief(&plan);
+        Ok(Executable { plan, kernels, compile_times, scratch: scratch.next_multiple_of(64), results, brief })
+    }
+
+    /// Whether a run takes microseconds, on one thread.
+    pub fn is_brief(&self) -> bool {
+        self.brief
     }
 
     pub fn plan(&self) -> &Plan {
@@ -115,11 +132,10 @@ impl Executable {
         if inputs.len() < self.plan.input_slots as usize || scalars.len() < self.plan.scalar_slots as usize {
             return Err(RunError::Host("fewer inputs than the plan's signature has".into()));
         }
-        let arena = Buffer::uninit(self.plan.arena)?;
-        let mut fresh: Vec<Buffer> = Vec::new();
-        let mut pointers = Vec::with_capacity(self.plan.buffers.len());
-        let mut output_of = vec![usize::MAX; self.plan.buffers.len()];
-        for (i, decl) in self.plan.buffers.iter().enumerate() {
+        let arena = if self.plan.arena > 0 { Some(Buffer::uninit(self.plan.arena)?) } else { None };
+        let mut fresh: Vec<Buffer> = Vec::with_capacity(self.results.len());
+        let mut pointers = SmallVec::with_capacity(self.plan.buffers.len());
+        for decl in &self.plan.buffers {
             pointers.push(match decl.place {
                 Place::Input { slot, begin, end } => {
                     let Bound { buffer, offset } = &inputs[slot as usize];
@@ -134,12 +150,16 @@ impl Executable {
                     }
                     buffer.ptr().wrapping_add(*offset)
                 }
-                Place::Arena(offset) => arena.ptr().wrapping_add(offset),
+                Place::Arena(offset) => match &arena {
+                    Some(arena) => arena.ptr().wrapping_add(offset),
+                    // The stretch is empty.
+                    None => std::ptr::null_mut(),
+                },
                 Place::Output(_) => {
                     let buffer = Buffer::uninit(decl.ty.bytes())?;
-                    output_of[i] = fresh.len();
-                    fresh.push(buffer.clone());
-                    buffer.ptr()
+                    let pointer = buffer.ptr();
+                    fresh.push(buffer);
+                    pointer
                 }
             });
         }
@@ -147,16 +167,29 @@ impl Executable {
             Frame { exe: self, pointers, scalars, failure: AtomicI32::new(0), detail: AtomicI64::new(0) };
         progress(0);
         for (number, step) in self.plan.steps.iter().enumerate() {
+            if number > 0 && threads::interrupted() {
+                return Err(RunError::Interrupted);
+            }
             // SAFETY: inputs were checked to hold what is read; the other buffers are as large as declared.
             let ran = unsafe { frame.step(step) };
             progress(number + 1);
             ran?;
-            if threads::interrupted() {
-                return Err(RunError::Interrupted);
-            }
         }
-        Ok(self.plan.outputs.iter().map(|o| fresh[output_of[o.buf.0 as usize]].clone()).collect())
+        if self.results.iter().copied().eq(0..fresh.len()) {
+            return Ok(fresh);
+        }
+        Ok(self.results.iter().map(|&result| fresh[result].clone()).collect())
     }
+}
+
+fn is_brief(plan: &Plan) -> bool {
+    let small = |task: &Task| plan.kernels[task.kernel].parallel <= task.grain;
+    plan.steps.len() <= BRIEF_STEPS
+        && plan.buffers.iter().map(|decl| decl.ty.bytes()).sum::<usize>() <= BRIEF_BYTES
+        && plan.steps.iter().all(|step| match step {
+            Step::Launch { tasks, finish } => tasks.iter().chain(finish).all(small),
+            Step::Product(p) => p.batch.iter().product::<usize>() * p.m * p.n * p.k <= BRIEF_PRODUCT,
+        })
 }
 
 impl Frame<'_> {

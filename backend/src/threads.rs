@@ -42,7 +42,7 @@ pub struct Interrupted;
 pub struct Interrupt {
     set: AtomicBool,
     poll: Option<Box<dyn Fn() -> bool + Send + Sync>>,
-    /// Nanoseconds since `EPOCH` at the last poll.
+    /// Nanoseconds since `EPOCH` at the last poll; zero until the first look, which only starts the clock.
     polled: AtomicU64,
 }
 
@@ -66,8 +66,11 @@ impl Interrupt {
 
     fn check(&self) -> bool {
         if let Some(poll) = &self.poll {
-            let now = EPOCH.elapsed().as_nanos() as u64;
-            if now.saturating_sub(self.polled.load(Relaxed)) >= POLL_EVERY.as_nanos() as u64 {
+            let now = (EPOCH.elapsed().as_nanos() as u64).max(1);
+            let polled = self.polled.load(Relaxed);
+            if polled == 0 {
+                self.polled.store(now, Relaxed);
+            } else if now.saturating_sub(polled) >= POLL_EVERY.as_nanos() as u64 {
                 self.polled.store(now, Relaxed);
                 if poll() {
                     self.set();
@@ -174,7 +177,8 @@ pub fn parallel_for_workers(
     let pieces = total.div_ceil(grain);
     let interrupt = INTERRUPT.get();
     let alone = threads == 1 || pieces <= 1 || INSIDE.get();
-    if alone && interrupt.is_null() {
+    // A single piece is over before anybody could ask to stop.
+    if alone && (pieces <= 1 || interrupt.is_null()) {
         body(0, 0, total);
         return Ok(());
     }

@@ -1,18 +1,25 @@
-//! Compiled programs by graph: bounded, the least recently used one leaves.
+//! Compiled programs by the tapes of their units: bounded, the least recently used one leaves.
 
 use crate::engine::Program;
-use rustc_hash::{FxHashMap, FxHasher};
-use rustorch_passes::Request;
+use crate::tape::Tape;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// More programs than any one phase of a real script needs.
 const CAPACITY: usize = 512;
 
+/// A program for a unit.
+pub(crate) struct Planned {
+    pub program: Arc<dyn Program>,
+    /// For each of its results beyond the outputs, its place among the unit's wanted values.
+    pub kept: Vec<usize>,
+}
+
 struct Entry {
-    request: Request,
-    program: Arc<dyn Program>,
+    /// The full key.
+    words: Box<[u64]>,
+    planned: Arc<Planned>,
     used: u64,
 }
 
@@ -23,47 +30,25 @@ pub(crate) struct PlanCache {
     clock: u64,
 }
 
-/// One hash of the whole request. Node keys are numbered by insertion, so equal graphs have equal keys.
-pub(crate) fn key(request: &Request) -> u64 {
-    let mut hasher = FxHasher::default();
-    for &id in request.graph.order() {
-        request.graph.node(id).hash(&mut hasher);
-    }
-    request.graph.outputs.hash(&mut hasher);
-    request.keep.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn same(a: &Request, b: &Request) -> bool {
-    a.graph.order() == b.graph.order()
-        && a.graph.outputs == b.graph.outputs
-        && a.keep == b.keep
-        && a.graph.order().iter().all(|&id| a.graph.node(id) == b.graph.node(id))
-}
-
 impl PlanCache {
-    pub fn get(&mut self, key: u64, request: &Request) -> Option<Arc<dyn Program>> {
+    pub fn get(&mut self, hash: u64, tape: &Tape) -> Option<Arc<Planned>> {
         self.clock += 1;
-        let entry = self.entries.get_mut(&key)?.iter_mut().find(|e| same(&e.request, request))?;
+        let entry = self.entries.get_mut(&hash)?.iter_mut().find(|e| *e.words == *tape.words())?;
         entry.used = self.clock;
-        Some(entry.program.clone())
+        Some(entry.planned.clone())
     }
 
     /// Keeps a program that was compiled; gives back what had to leave, to be dropped outside of the lock.
-    pub fn insert(
-        &mut self,
-        key: u64,
-        request: Request,
-        program: Arc<dyn Program>,
-    ) -> Option<Arc<dyn Program>> {
+    pub fn insert(&mut self, hash: u64, tape: &Tape, planned: Arc<Planned>) -> Option<Arc<Planned>> {
         let leaving = if self.len >= CAPACITY { self.evict() } else { None };
         self.clock += 1;
         self.len += 1;
-        self.entries.entry(key).or_default().push(Entry { request, program, used: self.clock });
+        let entry = Entry { words: tape.words().into(), planned, used: self.clock };
+        self.entries.entry(hash).or_default().push(entry);
         leaving
     }
 
-    fn evict(&mut self) -> Option<Arc<dyn Program>> {
+    fn evict(&mut self) -> Option<Arc<Planned>> {
         let oldest = self
             .entries
             .iter()
@@ -75,6 +60,6 @@ impl PlanCache {
             self.entries.remove(&oldest.1);
         }
         self.len -= 1;
-        Some(entry.program)
+        Some(entry.planned)
     }
 }

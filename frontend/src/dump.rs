@@ -5,8 +5,9 @@
 //! CLIF and machine code of each kernel. Graphs, LoopIR and plans read back through the parsers of `ir`.
 
 use crate::error::Result;
-use crate::extract::{Region, extract};
+use crate::extract::Unit;
 use crate::record::{Recorded, lock};
+use crate::region::Region;
 use crate::tensor::Tensor;
 use rustorch_backend::cranelift::compile_with_listing;
 use rustorch_ir::Graph;
@@ -24,7 +25,7 @@ impl Tensor {
     pub fn ir(&self) -> Result<String> {
         let values: [Recorded; 1] = [self.read()?];
         let region = Region::collect(&values);
-        Ok(extract(&values, &region)?.graph.to_string())
+        Ok(Unit::of(&values, &region)?.request()?.request.graph.to_string())
     }
 }
 

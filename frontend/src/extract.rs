@@ -1,293 +1,367 @@
-//! From recorded nodes to the closed graph of a compile unit.
+//! From recorded nodes to a compile unit: what is computed, of what, apart from the bytes.
 //!
-//! The region that is not realised is copied, operands first. Its leaves become slots, numbered by first visit:
-//! a realised value read through views is one strided input whose start is given at run time, so `X[i:i+32]` in
-//! a loop gives the same graph each time; so do run-time scalars, whatever their values. Interning begins here.
+//! The region that is not realised is read off, operands first, one line for each node. Its leaves become slots,
+//! numbered by first visit: a realised value read through views is one strided input whose start is given at run
+//! time, so `X[i:i+32]` in a loop gives the same lines each time; so do run-time scalars, whatever their values.
+//! The lines are written on a [`Tape`], which is the whole key of the compiled program: a program that is there is
+//! found without building a graph. [`Unit::request`] builds it where there is none; interning begins there.
 
 use crate::error::{Error, Result};
-use crate::record::{Edge, Recorded, RecordedNode, Stored};
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::places::Places;
+use crate::record::{Recorded, RecordedNode, Stored};
+use crate::region::{Member, Region};
+use crate::tape::Tape;
+use rustc_hash::FxHashSet;
+use rustorch_backend::buffer::Buffer;
 use rustorch_ir::build::Build;
 use rustorch_ir::graph::Type;
 use rustorch_ir::op::{Input, Kind, Op, Source};
-use rustorch_ir::{Graph, Value};
+use rustorch_ir::{DType, Graph, NodeId, Shape, Strides, Value};
+use rustorch_passes::Request;
 use smallvec::SmallVec;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::hash::Hash;
 
-/// The recorded nodes that a set of values waits for.
-pub(crate) struct Region {
-    /// Operands before users.
-    nodes: Vec<Member>,
-    place: FxHashMap<*const RecordedNode, usize>,
+/// Result `port` of a line.
+#[derive(Clone, Copy)]
+struct Ref {
+    line: u32,
+    port: u8,
 }
 
-struct Member {
-    node: Arc<RecordedNode>,
-    inputs: SmallVec<[Edge; 3]>,
-    /// Edges within the region that lead here.
-    users: usize,
-}
-
-/// A node on the way down, with its operands and the next of them to visit.
-type OnTheWay = (Arc<RecordedNode>, SmallVec<[Edge; 3]>, usize);
-
-/// The operands of a node that is still to be computed. Another thread may realise it at any time, and then its
-/// edges are gone and its results are there.
-fn open(node: &Arc<RecordedNode>) -> Option<SmallVec<[Edge; 3]>> {
-    let state = node.state();
-    let done = !state.results.is_empty() && state.results.iter().all(Option::is_some);
-    (!done).then(|| state.inputs.clone())
-}
-
-impl Region {
-    pub fn collect(targets: &[Recorded]) -> Region {
-        let mut region = Region { nodes: Vec::new(), place: FxHashMap::default() };
-        let mut stack: Vec<OnTheWay> = Vec::new();
-        for target in targets.iter().filter(|t| !t.is_realised()) {
-            region.enter(&target.edge(), &mut stack);
-            while let Some((node, inputs, next)) = stack.last_mut() {
-                if let Some(edge) = inputs.get(*next).cloned() {
-                    *next += 1;
-                    region.enter(&edge, &mut stack);
-                    continue;
-                }
-                region.place.insert(Arc::as_ptr(node), region.nodes.len());
-                if let Some((node, inputs, _)) = stack.pop() {
-                    region.nodes.push(Member { node, inputs, users: 0 });
-                }
-            }
-        }
-        for i in 0..region.nodes.len() {
-            let inputs = std::mem::take(&mut region.nodes[i].inputs);
-            for edge in &inputs {
-                if let Some(&user) = region.place.get(&Arc::as_ptr(&edge.node)) {
-                    region.nodes[user].users += 1;
-                }
-            }
-            region.nodes[i].inputs = inputs;
-        }
-        region
+impl Ref {
+    fn word(self) -> u64 {
+        u64::from(self.line) << 8 | u64::from(self.port)
     }
 
-    /// Puts the node on the way down unless it was seen before or its value is there.
-    fn enter(&mut self, edge: &Edge, stack: &mut Vec<OnTheWay>) {
-        let key = Arc::as_ptr(&edge.node);
-        if self.place.contains_key(&key) || edge.node.stored(edge.port).is_some() {
-            return;
-        }
-        if let Some(inputs) = open(&edge.node) {
-            self.place.insert(key, usize::MAX);
-            stack.push((edge.node.clone(), inputs, 0));
-        }
-    }
-
-    pub fn contains(&self, node: &Arc<RecordedNode>) -> bool {
-        self.place.contains_key(&Arc::as_ptr(node))
-    }
-
-    /// Computed values that something outside of the region still refers to: worth keeping if they get buffers.
-    fn wanted(&self) -> impl Iterator<Item = (usize, &Member)> {
-        self.nodes.iter().enumerate().filter(|(_, m)| {
-            // Each edge in the region counts twice, in its node and in the copy here; the member itself once.
-            let outside = Arc::strong_count(&m.node).saturating_sub(1 + 2 * m.users);
-            outside > 0 && matches!(m.node.op().kind(), Kind::Pull | Kind::Push)
-        })
+    fn of_word(word: u64) -> Ref {
+        Ref { line: (word >> 8) as u32, port: word as u8 }
     }
 }
 
-/// An operand of the graph that is given at run time.
+/// A strided stretch of a buffer.
 #[derive(Clone)]
-pub(crate) struct Operand {
-    pub stored: Stored,
-    pub ty: Type,
+pub(crate) struct Leaf<'r> {
+    pub buffer: &'r Buffer,
+    /// In elements.
+    offset: usize,
+    strides: Cow<'r, Strides>,
+    shape: &'r Shape,
+    dtype: DType,
 }
 
-/// What a recorded value is in the graph.
+impl<'r> Leaf<'r> {
+    fn new(stored: &'r Stored, ty: &'r Type) -> Leaf<'r> {
+        Leaf {
+            buffer: &stored.buffer,
+            offset: stored.offset,
+            strides: Cow::Borrowed(&stored.strides),
+            shape: &ty.shape,
+            dtype: ty.dtype,
+        }
+    }
+
+    /// Bytes from the start of the buffer to element 0.
+    pub fn start(&self) -> usize {
+        self.offset * self.dtype.size()
+    }
+
+    fn address(&self) -> usize {
+        (self.buffer.ptr() as usize).wrapping_add(self.start())
+    }
+
+    /// Repeated to `shape` by NumPy's rule.
+    fn broadcast(self, shape: &'r Shape) -> Leaf<'r> {
+        if self.shape == shape {
+            return self;
+        }
+        let lead = shape.rank().saturating_sub(self.shape.rank());
+        let stride = |axis: usize| match axis.checked_sub(lead) {
+            Some(own) if self.shape[own] == shape[axis] => self.strides[own],
+            _ => 0,
+        };
+        Leaf { strides: Cow::Owned((0..shape.rank()).map(stride).collect()), shape, ..self }
+    }
+
+    fn stored(self) -> Stored {
+        Stored { buffer: self.buffer.clone(), offset: self.offset, strides: self.strides.into_owned() }
+    }
+}
+
+/// What the first result of a recorded node is in the unit.
 #[derive(Clone)]
-enum Resolved {
-    Value(Value),
-    /// A strided stretch of a buffer, not yet in the graph.
-    Leaf(Operand),
+enum Resolved<'r> {
+    /// This result of a line; the node's other results are the line's following ones.
+    Value(Ref),
+    /// A strided stretch of a buffer, not yet read by any line.
+    Leaf(Leaf<'r>),
 }
 
-/// The graph with what stands behind its slots and outputs.
-pub(crate) struct Extracted {
-    pub graph: Graph,
-    pub keep: Vec<Value>,
-    pub inputs: Vec<Operand>,
-    pub scalars: Vec<u64>,
-    /// The recorded results behind the graph's outputs, in order.
-    pub outputs: Vec<Edge>,
-    /// The recorded results behind `keep`, in order.
-    pub kept: Vec<Edge>,
+/// A recorded result and what it is in the unit.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'r> {
+    value: Ref,
+    pub node: &'r RecordedNode,
+    pub port: u8,
+}
+
+enum Line<'r> {
+    Input {
+        slot: u32,
+    },
+    Scalar {
+        slot: u32,
+        dtype: DType,
+    },
+    /// Its operands stand on the tape from here on.
+    Node {
+        node: &'r RecordedNode,
+        operands: usize,
+    },
+}
+
+/// A compile unit with what stands behind its slots and outputs.
+pub(crate) struct Unit<'r> {
+    lines: Vec<Line<'r>>,
+    /// The lines, outputs and wanted values: equal tapes are equal units.
+    pub tape: Tape,
+    pub inputs: Vec<Leaf<'r>>,
+    pub scalars: SmallVec<[u64; 4]>,
+    pub outputs: SmallVec<[Target<'r>; 2]>,
+    /// Values worth keeping if they get buffers.
+    pub wanted: SmallVec<[Target<'r>; 2]>,
     /// Results that are views of realised values: nothing has to run for them.
-    pub aliases: Vec<(Edge, Stored)>,
+    pub aliases: Vec<(&'r RecordedNode, u8, Stored)>,
 }
 
-type SlotKey = (usize, rustorch_ir::Strides, Type);
-
-struct Extraction {
-    graph: Graph,
-    inputs: Vec<Operand>,
-    scalars: Vec<u64>,
-    slots: FxHashMap<SlotKey, Value>,
-    scalar_slots: FxHashMap<*const RecordedNode, Value>,
+/// The graph of a unit, to be compiled.
+pub(crate) struct Wanted {
+    pub request: Request,
+    /// For each value that the request keeps, its place among the unit's wanted values.
+    pub places: Vec<usize>,
 }
+
+struct Extraction<'r> {
+    unit: Unit<'r>,
+    region: &'r Region,
+    resolved: Vec<Resolved<'r>>,
+    /// Slots by address, with the lines that read them.
+    slots: Option<Places>,
+    slot_lines: SmallVec<[Ref; 8]>,
+}
+
+/// Up to here slots are found by looking through them.
+const FEW: usize = 8;
 
 fn internal(e: rustorch_ir::OpError) -> Error {
     Error::Runtime(format!("internal error: a recorded operation does not type: {e}"))
 }
 
-impl Extraction {
-    /// The graph's input for a strided stretch of memory; equal stretches are one.
-    fn input(&mut self, operand: &Operand) -> Result<Value> {
-        let Operand { stored, ty } = operand;
-        let start = (stored.buffer.ptr() as usize).wrapping_add(stored.offset * ty.dtype.size());
-        let key = (start, stored.strides.clone(), ty.clone());
-        if let Some(&value) = self.slots.get(&key) {
-            return Ok(value);
-        }
-        let input = Input {
-            slot: self.inputs.len() as u32,
-            dtype: ty.dtype,
-            shape: ty.shape.clone(),
-            source: Source::Buffer(stored.strides.clone()),
+impl<'r> Extraction<'r> {
+    /// The line that reads a strided stretch of memory; equal stretches are one.
+    fn input(&mut self, leaf: Leaf<'r>) -> Ref {
+        let address = leaf.address();
+        let inputs = &self.unit.inputs;
+        let same = |slot: u32| {
+            let other = &inputs[slot as usize];
+            other.address() == address
+                && other.dtype == leaf.dtype
+                && other.strides == leaf.strides
+                && other.shape == leaf.shape
         };
-        let node = self.graph.add(Op::Input(input), &[]).map_err(internal)?;
-        self.inputs.push(operand.clone());
-        let value = Value { node, port: 0 };
-        self.slots.insert(key, value);
-        Ok(value)
+        let found = match &self.slots {
+            Some(slots) => slots.find(address, same),
+            None => (0..inputs.len() as u32).find(|&slot| same(slot)),
+        };
+        if let Some(slot) = found {
+            return self.slot_lines[slot as usize];
+        }
+        let slot = inputs.len() as u32;
+        self.unit.tape.input(leaf.dtype, leaf.shape, &leaf.strides);
+        self.unit.inputs.push(leaf);
+        let value = self.line(Line::Input { slot });
+        self.slot_lines.push(value);
+        match &mut self.slots {
+            Some(slots) => slots.add(address, slot),
+            None if self.unit.inputs.len() > FEW => {
+                let mut slots = Places::new();
+                self.unit.inputs.iter().zip(0..).for_each(|(leaf, slot)| slots.add(leaf.address(), slot));
+                self.slots = Some(slots);
+            }
+            None => {}
+        }
+        value
     }
 
-    fn scalar(&mut self, node: &Arc<RecordedNode>) -> Result<Value> {
-        if let Some(&value) = self.scalar_slots.get(&Arc::as_ptr(node)) {
-            return Ok(value);
-        }
-        let ty = &node.types()[0];
-        let slot = self.scalars.len() as u32;
-        let input = Input { slot, dtype: ty.dtype, shape: ty.shape.clone(), source: Source::Scalar };
-        let id = self.graph.add(Op::Input(input), &[]).map_err(internal)?;
-        self.scalars.push(node.scalar_bits());
-        let value = Value { node: id, port: 0 };
-        self.scalar_slots.insert(Arc::as_ptr(node), value);
-        Ok(value)
+    /// Adds a line; gives its first result.
+    fn line(&mut self, line: Line<'r>) -> Ref {
+        self.unit.lines.push(line);
+        Ref { line: self.unit.lines.len() as u32 - 1, port: 0 }
     }
 
-    fn value(&mut self, resolved: &Resolved) -> Result<Value> {
-        match resolved {
-            Resolved::Value(value) => Ok(*value),
-            Resolved::Leaf(operand) => self.input(operand),
+    /// What the value at the end of an edge is; `place` is its node's in the region.
+    fn resolve(&self, node: &'r RecordedNode, port: u8, place: u32) -> Result<Resolved<'r>> {
+        match self.resolved.get(place as usize) {
+            Some(Resolved::Value(Ref { line, port: first })) => {
+                return Ok(Resolved::Value(Ref { line: *line, port: first + port }));
+            }
+            Some(leaf) => return Ok(leaf.clone()),
+            None => {}
+        }
+        match node.stored(port) {
+            Some(stored) => Ok(Resolved::Leaf(Leaf::new(stored, &node.types()[port as usize]))),
+            None => Err(Error::Runtime(
+                "internal error: a recorded value has neither operands nor a result".into(),
+            )),
         }
     }
 
-    fn node(&mut self, member: &Member, inputs: &[Resolved]) -> Result<SmallVec<[Resolved; 1]>> {
-        let node = &member.node;
-        let (op, types) = (node.op(), node.types());
-        let one = |r: Resolved| SmallVec::from_iter([r]);
-        if let Op::Input(Input { source: Source::Scalar, .. }) = op {
-            return Ok(one(Resolved::Value(self.scalar(node)?)));
+    fn operand(&self, member: &'r Member, i: usize) -> Result<Resolved<'r>> {
+        let edge = &member.inputs[i];
+        self.resolve(&edge.node, edge.port, member.places[i])
+    }
+
+    fn member(&mut self, member: &'r Member) -> Result<Resolved<'r>> {
+        let node = &*member.node;
+        if let Op::Input(Input { source: Source::Scalar, dtype, .. }) = node.op() {
+            let slot = self.unit.scalars.len() as u32;
+            self.unit.scalars.push(node.scalar_bits());
+            self.unit.tape.scalar(*dtype);
+            return Ok(Resolved::Value(self.line(Line::Scalar { slot, dtype: *dtype })));
         }
-        if op.kind() == Kind::View && inputs.len() == 1 {
-            let same = match op {
-                Op::Detach(_) => true,
-                Op::Reshape(_) => types[0] == member.inputs[0].node.types()[member.inputs[0].port as usize],
-                _ => false,
+        if node.op().kind() == Kind::View
+            && member.inputs.len() == 1
+            && let Some(view) = self.view(member)?
+        {
+            return Ok(view);
+        }
+        let mut operands: SmallVec<[u64; 4]> = SmallVec::new();
+        for i in 0..member.inputs.len() {
+            operands.push(match self.operand(member, i)? {
+                Resolved::Value(value) => value.word(),
+                Resolved::Leaf(leaf) if matches!(node.op(), Op::Map(_)) => {
+                    self.input(leaf.broadcast(&node.types()[0].shape)).word()
+                }
+                Resolved::Leaf(leaf) => self.input(leaf).word(),
+            });
+        }
+        node.op().hash(&mut self.unit.tape);
+        let operands = self.unit.tape.list(&operands);
+        Ok(Resolved::Value(self.line(Line::Node { node, operands })))
+    }
+
+    /// A view that is no line: of a buffer, or of the same type as what it views.
+    fn view(&self, member: &'r Member) -> Result<Option<Resolved<'r>>> {
+        let (op, to) = (member.node.op(), &member.node.types()[0]);
+        let edge = &member.inputs[0];
+        let same = match op {
+            Op::Detach(_) => true,
+            Op::Reshape(_) => *to == edge.node.types()[edge.port as usize],
+            _ => false,
+        };
+        let from = self.operand(member, 0)?;
+        if same {
+            return Ok(Some(from));
+        }
+        let Resolved::Leaf(from) = from else { return Ok(None) };
+        let Some((strides, shift)) = op.restride(from.shape, &from.strides, &to.shape) else {
+            return Ok(None);
+        };
+        let offset = (from.offset as i64 + shift).max(0) as usize;
+        Ok(Some(Resolved::Leaf(Leaf { offset, strides: Cow::Owned(strides), shape: &to.shape, ..from })))
+    }
+
+    fn targets(&mut self, targets: &'r [Recorded]) -> Result<()> {
+        for target in targets.iter().filter(|t| !t.is_realised()) {
+            let place = self.region.place(target.node());
+            let (node, port) = (&**target.node(), target.port());
+            match self.resolve(node, port, place)? {
+                Resolved::Leaf(leaf) => self.unit.aliases.push((node, port, leaf.stored())),
+                Resolved::Value(value) => self.unit.outputs.push(Target { value, node, port }),
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted(&mut self) {
+        for (i, member) in self.region.wanted() {
+            let Resolved::Value(Ref { line, port: first }) = self.resolved[i] else { continue };
+            for port in 0..member.node.types().len() as u8 {
+                let value = Ref { line, port: first + port };
+                self.unit.wanted.push(Target { value, node: &member.node, port });
+            }
+        }
+    }
+}
+
+impl<'r> Unit<'r> {
+    /// The unit that computes `targets`, which `region` was collected for.
+    pub fn of(targets: &'r [Recorded], region: &'r Region) -> Result<Unit<'r>> {
+        let members = region.members();
+        let unit = Unit {
+            lines: Vec::with_capacity(2 * members.len() + 4),
+            tape: Tape::new(),
+            inputs: Vec::with_capacity(4),
+            scalars: SmallVec::new(),
+            outputs: SmallVec::new(),
+            wanted: SmallVec::new(),
+            aliases: Vec::new(),
+        };
+        let resolved = Vec::with_capacity(members.len());
+        let mut x = Extraction { unit, region, resolved, slots: None, slot_lines: SmallVec::new() };
+        for member in members {
+            let resolved = x.member(member)?;
+            x.resolved.push(resolved);
+        }
+        x.targets(targets)?;
+        x.wanted();
+        let mut unit = x.unit;
+        for list in [&unit.outputs, &unit.wanted] {
+            let words: SmallVec<[u64; 4]> = list.iter().map(|target| target.value.word()).collect();
+            unit.tape.list(&words);
+        }
+        Ok(unit)
+    }
+
+    /// The unit's graph.
+    pub fn request(&self) -> Result<Wanted> {
+        let mut graph = Graph::new();
+        let mut nodes: Vec<NodeId> = Vec::with_capacity(self.lines.len());
+        let value = |nodes: &[NodeId], r: Ref| Value { node: nodes[r.line as usize], port: r.port };
+        for line in &self.lines {
+            let id = match line {
+                Line::Input { slot } => {
+                    let leaf = &self.inputs[*slot as usize];
+                    let source = Source::Buffer(leaf.strides.clone().into_owned());
+                    let input = Input { slot: *slot, dtype: leaf.dtype, shape: leaf.shape.clone(), source };
+                    graph.add(Op::Input(input), &[])
+                }
+                Line::Scalar { slot, dtype } => {
+                    let (slot, dtype, shape) = (*slot, *dtype, Shape::scalar());
+                    graph.add(Op::Input(Input { slot, dtype, shape, source: Source::Scalar }), &[])
+                }
+                Line::Node { node, operands } => {
+                    let refs = self.tape.list_at(*operands).iter().map(|&word| Ref::of_word(word));
+                    let mut operands: SmallVec<[Value; 4]> = refs.map(|r| value(&nodes, r)).collect();
+                    if let Op::Map(_) = node.op() {
+                        let b: &mut dyn Build = &mut graph;
+                        operands.iter_mut().for_each(|v| *v = b.broadcast_to(*v, &node.types()[0].shape));
+                    }
+                    graph.add(node.op().clone(), &operands)
+                }
             };
-            if same {
-                return Ok(one(inputs[0].clone()));
-            }
-            if let Resolved::Leaf(from) = &inputs[0]
-                && let Some((strides, shift)) =
-                    op.restride(&from.ty.shape, &from.stored.strides, &types[0].shape)
-            {
-                let offset = (from.stored.offset as i64 + shift).max(0) as usize;
-                let stored = Stored { buffer: from.stored.buffer.clone(), offset, strides };
-                return Ok(one(Resolved::Leaf(Operand { stored, ty: types[0].clone() })));
+            nodes.push(id.map_err(internal)?);
+        }
+        graph.outputs = self.outputs.iter().map(|target| value(&nodes, target.value)).collect();
+        let mut seen: FxHashSet<Value> = graph.outputs.iter().copied().collect();
+        let (mut keep, mut places) = (Vec::new(), Vec::new());
+        for (place, target) in self.wanted.iter().enumerate() {
+            let value = value(&nodes, target.value);
+            if seen.insert(value) {
+                keep.push(value);
+                places.push(place);
             }
         }
-        let operands: SmallVec<[Value; 3]> = inputs.iter().map(|r| self.value(r)).collect::<Result<_>>()?;
-        let id = self.graph.add(op.clone(), &operands).map_err(internal)?;
-        Ok((0..types.len()).map(|port| Resolved::Value(Value { node: id, port: port as u8 })).collect())
-    }
-}
-
-/// The graph that computes `targets`, which `region` was collected for.
-pub(crate) fn extract(targets: &[Recorded], region: &Region) -> Result<Extracted> {
-    let mut x = Extraction {
-        graph: Graph::new(),
-        inputs: Vec::new(),
-        scalars: Vec::new(),
-        slots: FxHashMap::default(),
-        scalar_slots: FxHashMap::default(),
-    };
-    let mut resolved: Vec<SmallVec<[Resolved; 1]>> = Vec::with_capacity(region.nodes.len());
-    for member in &region.nodes {
-        let inputs: SmallVec<[Resolved; 3]> =
-            member.inputs.iter().map(|edge| operand(edge, region, &resolved)).collect::<Result<_>>()?;
-        let results = x.node(member, &inputs)?;
-        resolved.push(results);
-    }
-    let mut outputs: Vec<Edge> = Vec::new();
-    let mut aliases = Vec::new();
-    for target in targets.iter().filter(|t| !t.is_realised()) {
-        let edge = target.edge();
-        match operand(&edge, region, &resolved)? {
-            Resolved::Leaf(Operand { stored, .. }) => aliases.push((edge, stored)),
-            Resolved::Value(value) => {
-                x.graph.outputs.push(value);
-                outputs.push(edge);
-            }
-        }
-    }
-    let (mut keep, mut kept) = (Vec::new(), Vec::new());
-    for (i, member) in region.wanted() {
-        for (port, r) in resolved[i].iter().enumerate() {
-            let Resolved::Value(value) = r else { continue };
-            if !x.graph.outputs.contains(value) && !keep.contains(value) {
-                keep.push(*value);
-                kept.push(Edge { node: member.node.clone(), port: port as u8 });
-            }
-        }
-    }
-    Ok(Extracted { graph: x.graph, keep, inputs: x.inputs, scalars: x.scalars, outputs, kept, aliases })
-}
-
-fn operand(edge: &Edge, region: &Region, resolved: &[SmallVec<[Resolved; 1]>]) -> Result<Resolved> {
-    if let Some(stored) = edge.node.stored(edge.port) {
-        return Ok(Resolved::Leaf(Operand { stored, ty: edge.node.types()[edge.port as usize].clone() }));
-    }
-    let found = region.place.get(&Arc::as_ptr(&edge.node)).and_then(|&place| resolved.get(place));
-    match found.and_then(|results| results.get(edge.port as usize)) {
-        Some(result) => Ok(result.clone()),
-        None => {
-            Err(Error::Runtime("internal error: a recorded value has neither operands nor a result".into()))
-        }
-    }
-}
-
-impl Region {
-    pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-    }
-
-    /// Whether `value` waits for a node of this region. `apart` remembers nodes that do not.
-    pub fn meets(&self, value: &Recorded, apart: &mut FxHashSet<*const RecordedNode>) -> bool {
-        let mut seen = Vec::new();
-        let mut stack = vec![value.edge()];
-        while let Some(edge) = stack.pop() {
-            let key = Arc::as_ptr(&edge.node);
-            if self.contains(&edge.node) {
-                seen.iter().for_each(|k| {
-                    apart.remove(k);
-                });
-                return true;
-            }
-            if edge.node.stored(edge.port).is_none() && apart.insert(key) {
-                seen.push(key);
-                stack.extend(open(&edge.node).into_iter().flatten());
-            }
-        }
-        false
+        Ok(Wanted { request: Request { graph, keep }, places })
     }
 }

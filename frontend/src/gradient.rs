@@ -174,12 +174,6 @@ pub(crate) struct GradEdges {
 
 impl GradEdges {
     fn release(&mut self) -> GradEdges {
-        for input in &self.inputs {
-            input.node().saved_by.fetch_sub(1, Relaxed);
-        }
-        if let Some(node) = &self.node {
-            node.saved_by.fetch_sub(1, Relaxed);
-        }
         std::mem::replace(self, GradEdges { freed: true, ..GradEdges::default() })
     }
 }
@@ -196,12 +190,6 @@ pub struct GradNode {
 
 impl GradNode {
     fn new(seq: u64, kind: Kind, function: Option<Arc<Function>>, edges: GradEdges) -> Arc<GradNode> {
-        for input in &edges.inputs {
-            input.node().saved_by.fetch_add(1, Relaxed);
-        }
-        if let Some(node) = &edges.node {
-            node.saved_by.fetch_add(1, Relaxed);
-        }
         Arc::new(GradNode {
             seq,
             kind,

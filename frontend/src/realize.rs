@@ -4,18 +4,20 @@
 //! asked for is flushed when it has grown large; a flush is placed where the one before was, so that a loop that
 //! never looks at a value gives the same graph each time.
 
-use crate::cache::{self, PlanCache};
-use crate::engine::{Bound, Program, engine};
+use crate::cache::{PlanCache, Planned};
+use crate::engine::{Bound, engine};
 use crate::error::{Result, runtime};
-use crate::extract::{Extracted, Region, extract};
-use crate::record::{Edge, Recorded, Stored, lock};
+use crate::extract::{Unit, Wanted};
+use crate::record::{Recorded, Stored, lock};
+use crate::region::Region;
 use crate::stats;
 use crate::storage::Storage;
 use crate::tensor::Tensor;
 use crate::trace::Watch;
 use rustc_hash::FxHashSet;
 use rustorch_backend::buffer::Buffer;
-use rustorch_passes::Request;
+use rustorch_backend::run::Executable;
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
@@ -49,58 +51,81 @@ pub fn realize(values: &[Recorded]) -> Result<()> {
         return Ok(());
     }
     let region = Region::collect(values);
-    let extracted = extract(values, &region)?;
-    drop(region);
-    run(extracted)
+    run(Unit::of(values, &region)?, planned).map(|_| ())
 }
 
-fn run(x: Extracted) -> Result<()> {
-    let mut cut: Vec<Edge> = Vec::new();
-    for (edge, stored) in x.aliases {
-        cut.extend(edge.node.fulfil(edge.port, stored));
+/// As [`realize`], but only if that takes microseconds: what is recorded is short, and its program is there and small.
+/// Whether the values are there now.
+fn realize_brief(values: &[Recorded]) -> Result<bool> {
+    if values.iter().all(Recorded::is_realised) {
+        return Ok(true);
     }
-    if x.graph.outputs.is_empty() {
-        return Ok(());
+    if stats::pending().0 > BRIEF_NODES {
+        return Ok(false);
+    }
+    let region = Region::collect(values);
+    let brief = |unit: &Unit<'_>| {
+        let found = lock(&PLANS).get(unit.tape.hash(), &unit.tape);
+        let found = found.filter(|planned| planned.program.executable().is_some_and(Executable::is_brief));
+        Ok(found.inspect(|_| stats::cache_hit()).map(|planned| (planned, false)))
+    };
+    run(Unit::of(values, &region)?, brief)
+}
+
+/// Nodes of all threads that may be pending.
+const BRIEF_NODES: usize = 512;
+
+/// A unit's program, if it is to run, and whether it was compiled now.
+type Found = Option<(Arc<Planned>, bool)>;
+
+/// Runs the program that `planned` finds. Whether the values are there now.
+fn run(mut unit: Unit<'_>, planned: impl FnOnce(&Unit<'_>) -> Result<Found>) -> Result<bool> {
+    for (node, port, stored) in std::mem::take(&mut unit.aliases) {
+        drop(node.fulfil(port, stored));
+    }
+    if unit.outputs.is_empty() {
+        return Ok(true);
     }
     let mut watch = Watch::begin();
-    let (program, anew) = program(Request { graph: x.graph, keep: x.keep })?;
+    let Some((planned, anew)) = planned(&unit)? else { return Ok(false) };
     watch.compiled(anew);
-    let bound: Vec<Bound> = x
-        .inputs
-        .iter()
-        .map(|o| Bound { buffer: o.stored.buffer.clone(), offset: o.stored.offset * o.ty.dtype.size() })
-        .collect();
+    let program = &planned.program;
+    let bound: SmallVec<[Bound; 4]> =
+        unit.inputs.iter().map(|leaf| Bound { buffer: leaf.buffer.clone(), offset: leaf.start() }).collect();
     let mut launches = 0;
-    let result = program.run(&bound, &x.scalars, &mut |steps| {
+    let result = program.run(&bound, &unit.scalars, &mut |steps| {
         launches = steps;
         watch.step(steps);
     });
     stats::ran(launches as u64, program.executable().is_some());
-    watch.ran(&program);
+    watch.ran(program);
     let buffers = result?;
-    let kept = program.kept().iter().map(|&i| &x.kept[i]);
-    if buffers.len() != x.outputs.len() + program.kept().len() {
+    if buffers.len() != unit.outputs.len() + planned.kept.len() {
         return runtime("internal error: a program gave another number of results than it was asked for");
     }
-    for (edge, buffer) in x.outputs.iter().chain(kept).zip(buffers) {
-        let stored = Stored::contiguous(buffer, &edge.node.types()[edge.port as usize].shape);
-        cut.extend(edge.node.fulfil(edge.port, stored));
+    let kept = planned.kept.iter().map(|&place| &unit.wanted[place]);
+    for (target, buffer) in unit.outputs.iter().chain(kept).zip(buffers) {
+        let stored = Stored::contiguous(buffer, &target.node.types()[target.port as usize].shape);
+        drop(target.node.fulfil(target.port, stored));
     }
-    Ok(())
+    Ok(true)
 }
 
-/// The program for a request, and whether it was compiled now. An entry appears only after success.
-fn program(request: Request) -> Result<(Arc<dyn Program>, bool)> {
-    let key = cache::key(&request);
-    if let Some(found) = lock(&PLANS).get(key, &request) {
+/// The program for a unit. An entry appears only after success.
+fn planned(unit: &Unit<'_>) -> Result<Found> {
+    let hash = unit.tape.hash();
+    if let Some(found) = lock(&PLANS).get(hash, &unit.tape) {
         stats::cache_hit();
-        return Ok((found, false));
+        return Ok(Some((found, false)));
     }
+    let Wanted { request, places } = unit.request()?;
     let program = engine().compile(&request)?;
     stats::compiled();
-    let leaving = lock(&PLANS).insert(key, request, program.clone());
+    let kept = program.kept().iter().map(|&i| places[i]).collect();
+    let planned = Arc::new(Planned { program, kept });
+    let leaving = lock(&PLANS).insert(hash, &unit.tape, planned.clone());
     drop(leaving);
-    Ok((program, true))
+    Ok(Some((planned, true)))
 }
 
 /// A buffer of its own that holds the value, now.
@@ -209,13 +234,18 @@ impl Tensor {
         realize(&[self.read()?])
     }
 
+    /// As [`Tensor::realize`], but only if that takes microseconds. Whether it is done.
+    pub fn realize_brief(&self) -> Result<bool> {
+        Ok(realize_brief(&[self.storage().value()])? && realize_brief(&[self.read()?])?)
+    }
+
     /// The bytes of the tensor: a strided stretch of a buffer.
     pub fn buffer(&self) -> Result<Stored> {
         realize(&[self.storage().value()])?;
         let value = self.read()?;
         realize(std::slice::from_ref(&value))?;
         match value.stored() {
-            Some(stored) => Ok(stored),
+            Some(stored) => Ok(stored.clone()),
             None => runtime("internal error: a realised value has no bytes"),
         }
     }
@@ -231,7 +261,7 @@ impl Tensor {
             return Ok(stored.buffer);
         }
         match copy_now(&self.read()?)?.stored() {
-            Some(stored) => Ok(stored.buffer),
+            Some(stored) => Ok(stored.buffer.clone()),
             None => runtime("internal error: a realised value has no bytes"),
         }
     }
@@ -239,7 +269,8 @@ impl Tensor {
     /// The address of the tensor's first element.
     pub fn data_ptr(&self) -> Result<usize> {
         realize(&[self.storage().value()])?;
-        let Some(stored) = self.storage().value().stored() else { return Ok(0) };
+        let value = self.storage().value();
+        let Some(stored) = value.stored() else { return Ok(0) };
         if self.numel() == 0 {
             return Ok(0);
         }

@@ -13,12 +13,12 @@ use crate::gradient::GradNode;
 use crate::stats;
 use rustorch_backend::buffer::Buffer;
 use rustorch_ir::graph::Type;
-use rustorch_ir::op::{Constant, Cost, Input, Kind, Op, Outputs, Source};
+use rustorch_ir::op::{Constant, Cost, Input, Kind, Op, Outputs, Scalar, Source};
 use rustorch_ir::{DType, Literal, Shape, Strides};
 use smallvec::SmallVec;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use shorthand::{stack_axes, sum_to_shape};
 
@@ -58,11 +58,9 @@ pub(crate) struct Edge {
 pub(crate) type Edges = SmallVec<[Edge; 3]>;
 
 #[derive(Default)]
-pub(crate) struct State {
+struct State {
     /// The operands; empty once every result is realised.
-    pub inputs: Edges,
-    /// One for each realised result.
-    pub results: SmallVec<[Option<Stored>; 1]>,
+    inputs: Edges,
     /// Counted among the pending nodes.
     pending: bool,
 }
@@ -73,8 +71,8 @@ pub struct RecordedNode {
     seq: u64,
     /// The bits of a run-time scalar.
     scalar: u64,
-    /// How many edges of gradient nodes lead here.
-    pub(crate) saved_by: AtomicU32,
+    /// The bytes of each result, set once.
+    results: SmallVec<[OnceLock<Stored>; 1]>,
     state: Mutex<State>,
 }
 
@@ -84,15 +82,9 @@ impl RecordedNode {
         if pending {
             stats::pending_added(held_bytes(&op, &types));
         }
-        let state = State { inputs, results: SmallVec::new(), pending };
-        RecordedNode {
-            op,
-            types,
-            seq: next_seq(),
-            scalar,
-            saved_by: AtomicU32::new(0),
-            state: Mutex::new(state),
-        }
+        let results = types.iter().map(|_| OnceLock::new()).collect();
+        let state = Mutex::new(State { inputs, pending });
+        RecordedNode { op, types, seq: next_seq(), scalar, results, state }
     }
 
     pub fn op(&self) -> &Op {
@@ -112,31 +104,32 @@ impl RecordedNode {
         self.scalar
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
     /// The bytes of result `port`, if they are there.
-    pub fn stored(&self, port: u8) -> Option<Stored> {
-        self.state().results.get(port as usize).cloned().flatten()
+    pub fn stored(&self, port: u8) -> Option<&Stored> {
+        self.results.get(port as usize)?.get()
     }
 
-    /// Sets the bytes of result `port`, and gives back the compute edges if they are no longer needed. The
-    /// caller drops them outside of the lock.
+    fn is_done(&self) -> bool {
+        self.results.iter().all(|result| result.get().is_some())
+    }
+
+    /// The operands, unless every result is there. Another thread may realise the node at any time, and then its
+    /// edges are gone.
+    pub(crate) fn open(&self) -> Option<Edges> {
+        let state = lock(&self.state);
+        (!self.is_done()).then(|| state.inputs.clone())
+    }
+
+    /// Sets the bytes of result `port` if no other thread was first, and gives back the compute edges if they are no
+    /// longer needed. The caller drops them.
     pub(crate) fn fulfil(&self, port: u8, stored: Stored) -> Edges {
-        let mut state = self.state();
-        if state.results.is_empty() {
-            state.results = SmallVec::from_elem(None, self.types.len());
-        }
-        state.results[port as usize] = Some(stored);
+        // Both threads computed the same.
+        let _ = self.results[port as usize].set(stored);
+        let mut state = lock(&self.state);
         if std::mem::take(&mut state.pending) {
             stats::pending_removed(held_bytes(&self.op, &self.types));
         }
-        if state.results.iter().all(Option::is_some) {
-            std::mem::take(&mut state.inputs)
-        } else {
-            Edges::new()
-        }
+        if self.is_done() { std::mem::take(&mut state.inputs) } else { Edges::new() }
     }
 }
 
@@ -216,12 +209,12 @@ impl Recorded {
     }
 
     /// The bytes, if the value is realised.
-    pub fn stored(&self) -> Option<Stored> {
+    pub fn stored(&self) -> Option<&Stored> {
         self.node.stored(self.port)
     }
 
     pub fn is_realised(&self) -> bool {
-        self.node.state().results.get(self.port as usize).is_some_and(Option::is_some)
+        self.stored().is_some()
     }
 
     /// Whether both are the same result of the same node.
@@ -309,8 +302,8 @@ impl Recorded {
             shape: ty.shape.clone(),
             source: Source::Buffer(stored.strides.clone()),
         };
-        let node = RecordedNode::new(Op::Input(input), SmallVec::from_buf([ty]), 0, Edges::new());
-        node.state().results.push(Some(stored));
+        let mut node = RecordedNode::new(Op::Input(input), SmallVec::from_buf([ty]), 0, Edges::new());
+        node.results[0] = OnceLock::from(stored);
         Ok(Recorded::leaf(node))
     }
 
@@ -340,8 +333,13 @@ fn record(op: Op, inputs: &[&Recorded]) -> Result<(Arc<RecordedNode>, Option<Arc
     if let Op::Reshape(r) = &op {
         check_extent(&r.shape, DType::Bool)?;
     }
-    let operands: SmallVec<[&Type; 4]> = inputs.iter().map(|r| r.ty()).collect();
-    let types = op.infer(&operands)?;
+    let types = match &op {
+        Op::Map(scalar) => mapped(*scalar, inputs)?,
+        _ => {
+            let operands: SmallVec<[&Type; 4]> = inputs.iter().map(|r| r.ty()).collect();
+            op.infer(&operands)?
+        }
+    };
     for ty in &types {
         check_extent(&ty.shape, ty.dtype)?;
     }
@@ -354,6 +352,19 @@ fn record(op: Op, inputs: &[&Recorded]) -> Result<(Arc<RecordedNode>, Option<Arc
     let node = Arc::new(RecordedNode::new(op, types, 0, edges));
     let grad = tracks.then(|| GradNode::of_op(&node, inputs));
     Ok((node, grad))
+}
+
+/// The type of a map. Its recorded operands broadcast by NumPy's rule: [`crate::extract`] gives the graph the views
+/// that say so, and gradients are summed back, so an operand of another shape costs no node here.
+fn mapped(scalar: Scalar, inputs: &[&Recorded]) -> Result<Outputs> {
+    let mut shape = inputs.first().map_or(Shape::scalar(), |first| first.shape().clone());
+    for other in inputs {
+        if other.shape() != &shape {
+            shape = shorthand::broadcast_shapes(&shape, other.shape())?;
+        }
+    }
+    let dtypes: SmallVec<[DType; 3]> = inputs.iter().map(|r| r.dtype()).collect();
+    Ok(SmallVec::from_buf([Type::new(scalar.result(&dtypes)?, shape)]))
 }
 
 /// `Err` if a tensor of this shape has more bytes than can be addressed.

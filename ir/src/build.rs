@@ -48,13 +48,15 @@ impl dyn Build + '_ {
     /// A tensor of type `ty` that holds `value` everywhere.
     pub fn fill(&mut self, ty: &Type, value: f64) -> Value {
         let c = self.literal(Literal::from_f64(ty.dtype, value));
-        self.broadcast_scalar(c, &ty.shape)
+        self.broadcast_to(c, &ty.shape)
     }
 
-    /// A 0-d value repeated over `shape`.
-    pub fn broadcast_scalar(&mut self, v: Value, shape: &Shape) -> Value {
-        let ones: Shape = shape.iter().map(|_| 1usize).collect();
-        let v = self.reshape(v, &ones);
+    /// NumPy's broadcast: leading axes are added, axes of extent 1 repeated.
+    pub fn broadcast_to(&mut self, v: Value, shape: &Shape) -> Value {
+        let own = self.shape(v);
+        let lead = shape.rank().saturating_sub(own.rank());
+        let aligned: Shape = (0..lead).map(|_| 1.into()).chain(own.iter().copied()).collect();
+        let v = self.reshape(v, &aligned);
         self.expand(v, shape)
     }
 

@@ -3,7 +3,7 @@
 use crate::error::{named, park, raise};
 use pyo3::prelude::*;
 use rustorch_backend::threads::{self, Interrupt};
-use rustorch_frontend::Result;
+use rustorch_frontend::{Result, Tensor};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -37,6 +37,15 @@ pub fn blocking<T: Send>(py: Python<'_>, f: impl FnOnce() -> Result<T> + Send) -
 #[pyfunction]
 pub fn _panic(py: Python<'_>, message: &str) -> PyResult<()> {
     call(py, || panic!("{message}"))
+}
+
+/// Computes the tensor's value: with the interpreter free, unless it takes less than letting others run.
+pub fn force(py: Python<'_>, tensor: &Tensor) -> PyResult<()> {
+    if call(py, || tensor.realize_brief())? {
+        return Ok(());
+    }
+    let tensor = tensor.clone();
+    blocking(py, move || tensor.realize())
 }
 
 struct Panic(Box<dyn Any + Send>);

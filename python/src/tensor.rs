@@ -14,7 +14,7 @@ pub mod values;
 
 pub use values::item;
 
-use crate::boundary::{blocking, call};
+use crate::boundary::{blocking, call, force};
 use crate::device;
 use crate::dtype::{self, PyDType};
 use crate::error::{invalid, raise, type_error};
@@ -258,8 +258,7 @@ impl PyTensor {
     }
 
     fn realize<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        let tensor = slf.get().tensor.clone();
-        blocking(slf.py(), move || tensor.realize())?;
+        force(slf.py(), &slf.get().tensor)?;
         Ok(slf.clone())
     }
 

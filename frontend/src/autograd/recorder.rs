@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::gradient::GradNode;
-use crate::record::{Recorded, RecordedNode};
+use crate::record::{Recorded, RecordedNode, sum_to_shape};
 use rustorch_ir::build::Build;
 use rustorch_ir::graph::Type;
 use rustorch_ir::op::Op;
@@ -65,5 +65,14 @@ pub(super) fn vjp(
     let dy: SmallVec<[Option<Value>; 1]> =
         (0..ports).map(|port| grads.get(port).cloned().flatten().map(|g| recorder.name(g))).collect();
     let found = recorded.op().vjp(&mut recorder, &x, &y, &dy);
-    Ok(found.into_iter().map(|v| v.map(|v| recorder.get(v).clone())).collect())
+    // Operands of a map broadcast, and a gradient that is the same everywhere may come smaller than the result.
+    let shape = recorded.types()[0].shape.clone();
+    let own = |(v, input): (Option<Value>, &Recorded)| {
+        let Some(grad) = v.filter(|_| input.tracks()).map(|v| recorder.get(v)) else { return Ok(None) };
+        if grad.shape() == input.shape() {
+            return Ok(Some(grad.clone()));
+        }
+        sum_to_shape(&grad.broadcast_to(&shape)?, input.shape()).map(Some)
+    };
+    found.into_iter().zip(inputs).map(own).collect()
 }

@@ -15,18 +15,7 @@ use smallvec::SmallVec;
 impl Recorded {
     /// `op` applied element by element; operands are broadcast to one shape.
     pub fn map(op: Scalar, inputs: &[&Recorded]) -> Result<Recorded> {
-        let Some((first, rest)) = inputs.split_first() else { return Recorded::apply(Op::Map(op), inputs) };
-        if rest.iter().all(|r| r.shape() == first.shape()) {
-            return Recorded::apply(Op::Map(op), inputs);
-        }
-        let mut shape = first.shape().clone();
-        for other in rest {
-            shape = broadcast_shapes(&shape, other.shape())?;
-        }
-        let inputs: SmallVec<[Recorded; 3]> =
-            inputs.iter().map(|r| r.broadcast_to(&shape)).collect::<Result<_>>()?;
-        let inputs: SmallVec<[&Recorded; 3]> = inputs.iter().collect();
-        Recorded::apply(Op::Map(op), &inputs)
+        Recorded::apply(Op::Map(op), inputs)
     }
 
     pub fn map1(&self, op: Scalar) -> Result<Recorded> {

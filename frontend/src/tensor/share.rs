@@ -46,14 +46,14 @@ impl Tensor {
         let alone = std::sync::Arc::strong_count(value.node()) <= 2 && stored.buffer.strong_count() <= 2;
         let shared = stored.buffer.is_external() && stored.buffer.is_writable();
         let stored = if shared || storage.is_lent_before() || (plain && alone) {
-            stored
+            stored.clone()
         } else {
             let own = copy_now(&value)?;
-            let bytes = own.stored();
+            let bytes = own.stored().cloned();
             let old = std::mem::replace(&mut storage.state().value, own);
             drop(old);
             storage.touch();
-            bytes.unwrap_or(stored)
+            bytes.unwrap_or_else(|| stored.clone())
         };
         let geometry = self.geometry();
         let offset = stored.offset + geometry.offset.max(0) as usize;

@@ -5,6 +5,39 @@ use super::*;
 use crate::dtype::DType;
 use crate::op::scalar::{Scalar, Signature};
 
+impl Scalar {
+    /// The dtype that operands of these dtypes give.
+    pub fn result(self, x: &[DType]) -> Result<DType, OpError> {
+        if x.len() != self.arity() {
+            return Err(OpError::Arity { op: self.name().into(), expected: self.arity(), got: x.len() });
+        }
+        let refuse = |dtype| Err(OpError::DType { op: self.name().into(), dtype });
+        let signature = self.signature();
+        let numbers = if signature == Signature::Select {
+            if x[0] != DType::Bool {
+                return refuse(x[0]);
+            }
+            &x[1..]
+        } else {
+            x
+        };
+        let dtype = numbers[0];
+        if let Some(&other) = numbers.iter().find(|&&other| other != dtype) {
+            return Err(OpError::DTypes { op: self.name().into(), a: dtype, b: other });
+        }
+        match signature {
+            Signature::Number | Signature::Select => Ok(dtype),
+            Signature::NotBool if dtype != DType::Bool => Ok(dtype),
+            Signature::Long if dtype == DType::I64 => Ok(dtype),
+            Signature::Float if dtype.is_float() => Ok(dtype),
+            Signature::Integer if dtype.is_integer() => Ok(dtype),
+            Signature::Bits if !dtype.is_float() => Ok(dtype),
+            Signature::Compare => Ok(DType::Bool),
+            _ => refuse(dtype),
+        }
+    }
+}
+
 impl Primitive for Scalar {
     const KIND: Kind = Kind::Pull;
 
@@ -15,7 +48,8 @@ impl Primitive for Scalar {
 
     /// All operands have one shape; dtypes as the row's [`Signature`] says.
     fn infer(&self, x: &[&Type]) -> Result<Outputs, OpError> {
-        arity(self.name(), x, self.arity())?;
+        let dtypes: SmallVec<[DType; 3]> = x.iter().map(|t| t.dtype).collect();
+        let dtype = self.result(&dtypes)?;
         if let Some(other) = x.iter().find(|t| t.shape != x[0].shape) {
             return Err(OpError::Shapes {
                 op: self.name().into(),
@@ -23,31 +57,7 @@ impl Primitive for Scalar {
                 b: other.shape.clone(),
             });
         }
-        let refuse = |dtype| Err(OpError::DType { op: self.name().into(), dtype });
-        let signature = self.signature();
-        let numbers = if signature == Signature::Select {
-            if x[0].dtype != DType::Bool {
-                return refuse(x[0].dtype);
-            }
-            &x[1..]
-        } else {
-            x
-        };
-        let dtype = numbers[0].dtype;
-        if let Some(other) = numbers.iter().find(|t| t.dtype != dtype) {
-            return Err(OpError::DTypes { op: self.name().into(), a: dtype, b: other.dtype });
-        }
-        let result = match signature {
-            Signature::Number | Signature::Select => dtype,
-            Signature::NotBool if dtype != DType::Bool => dtype,
-            Signature::Long if dtype == DType::I64 => dtype,
-            Signature::Float if dtype.is_float() => dtype,
-            Signature::Integer if dtype.is_integer() => dtype,
-            Signature::Bits if !dtype.is_float() => dtype,
-            Signature::Compare => DType::Bool,
-            _ => return refuse(dtype),
-        };
-        single(Type::new(result, x[0].shape.clone()))
+        single(Type::new(dtype, x[0].shape.clone()))
     }
 
     fn vjp(&self, b: &mut dyn Build, x: &[Value], y: &[Value], dy: &[Option<Value>]) -> Grads {

@@ -195,7 +195,7 @@ impl Primitive for Reduce {
                 }
                 let times = crate::dtype::Literal::from_i64(ty.dtype, times as i64);
                 let (times, shape) = (b.literal(times), b.shape(once));
-                let times = b.broadcast_scalar(times, &shape);
+                let times = b.broadcast_to(times, &shape);
                 Some(("sum of equal integers", b.mul(once, times)))
             }
             _ => None,

@@ -113,6 +113,6 @@ fn joined(op: Scalar, g: &mut Graph, x: &[Value], dtype: DType) -> Simplified {
     let shape = g.ty(from).shape.clone();
     let b: &mut dyn Build = g;
     let joined = b.literal(Literal::from_i64(dtype, joined));
-    let joined = b.broadcast_scalar(joined, &shape);
+    let joined = b.broadcast_to(joined, &shape);
     Some(("integer constants joined", b.map(op, &[from, joined])))
 }

@@ -50,7 +50,7 @@ pub(super) fn fold(g: &mut Graph, op: &Op, x: &[Value]) -> Option<Value> {
     let shape = g.ty(x[0]).shape.clone();
     let b: &mut dyn Build = g;
     let literal = b.literal(literal);
-    Some(b.broadcast_scalar(literal, &shape))
+    Some(b.broadcast_to(literal, &shape))
 }
 
 /// Whether every value of `from` is one of `to`.

@@ -1,7 +1,7 @@
 //! Elements as Python's numbers.
 
 use super::PyTensor;
-use crate::boundary::blocking;
+use crate::boundary::{call, force};
 use crate::error::{named, type_error, value_error};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -12,8 +12,8 @@ use rustorch_ir::{DType, Literal};
 
 /// The bytes of a tensor, computed if need be.
 pub fn stored(py: Python<'_>, tensor: &Tensor) -> PyResult<Stored> {
-    let tensor = tensor.clone();
-    blocking(py, move || tensor.buffer())
+    force(py, tensor)?;
+    call(py, || tensor.buffer())
 }
 
 /// One element.

@@ -164,7 +164,7 @@ impl Generator {
                     }
                 };
                 let b: &mut dyn Build = &mut self.graph;
-                return b.broadcast_scalar(scalar, &ty.shape);
+                return b.broadcast_to(scalar, &ty.shape);
             }
             _ => {}
         }

@@ -108,7 +108,9 @@ pub fn geometry(graph: &Graph, id: NodeId) -> Option<Geometry> {
         rows = rest;
     };
     let work = batch.iter().product::<usize>() * m_axis.0 * n_axis.0 * left_k.0;
-    if work < SMALL {
+    // A single result is a reduction like any other: a kernel spreads it over lanes and threads.
+    let results = batch.iter().product::<usize>() * m_axis.0 * n_axis.0;
+    if work < SMALL || results == 1 {
         return None;
     }
     Some(Geometry {

@@ -106,7 +106,8 @@ fn logsumexp(a: &Args<'_>) -> Result<Tensor> {
     }
     let axes = reduced(x.rank(), Some(dims))?;
     let value = if x.numel() == 0 {
-        reduce(&x, Combine::Add, &axes, true)?.add_literal(f64::NEG_INFINITY)?
+        let nothing = reduce(&x, Combine::Add, &axes, true)?;
+        nothing.and_flat_in(&[&x])?.add_literal(f64::NEG_INFINITY)?
     } else {
         let most = offset(&x, &axes)?;
         let sum = reduce(&x.sub(&most)?.map1(Scalar::Exp)?, Combine::Add, &axes, true)?;

@@ -15,19 +15,23 @@ impl Overload {
     }
 
     /// Runs the operation with arguments in the order of the schema. The in-place form returns nothing new: its
-    /// result is the tensor at [`Signature::receiver`], which was written.
+    /// result is the tensor at [`Signature::receiver`], which was written unless the operation gave it back as it was.
     pub fn call(&self, args: &Args<'_>) -> Result<Ret> {
         let scope = Scope::enter(self.grad);
-        if !self.in_place {
+        let in_place = self.in_place || self.signature.in_place.is_some_and(|i| args.bool(i));
+        if !in_place {
             return (self.entry.call)(&args.of_call(&scope, None));
         }
         let target = args.tensor(self.signature.receiver.unwrap_or(0));
         let tracks = (0..args.len()).any(|i| matches!(args.get(i), Arg::Tensor(t) if t.requires_grad()));
-        target.check_write(tracks)?;
+        target.check_fill(tracks)?;
         let inner = args.of_call(&scope, Some(target));
         let Ret::Tensor(result) = (self.entry.call)(&inner)? else {
             return Err(Error::Runtime(format!("{}_ has no single result to write", self.signature.name)));
         };
+        if result.is_same(target) {
+            return Ok(Ret::Tensor(result));
+        }
         write_result(target, &result)?;
         if inner.saves_result() {
             scope.save(target)?;

@@ -7,9 +7,9 @@ use super::real;
 use crate::error::{Error, Result, runtime};
 use crate::ops::layout::finish;
 use crate::ops::scatter::{self, Reduction};
-use crate::ops::view_ops::{broadcast, expand_to, view};
+use crate::ops::view_ops::{expand_to, view};
 use crate::promote::checked_literal;
-use crate::record::Recorded;
+use crate::record::{Recorded, broadcast_shapes};
 use crate::registry::{Operand, Scalar};
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
@@ -320,7 +320,7 @@ pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Te
     if own.rank() > 0 {
         let (data, picked) = (own[axis], places[axis]);
         places[axis] = data;
-        let mut common = broadcast(&own, &places)?;
+        let mut common = broadcast_shapes(&own, &places)?;
         common[axis] = data;
         own = common.clone();
         common[axis] = picked;

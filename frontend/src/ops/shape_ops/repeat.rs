@@ -38,7 +38,10 @@ pub fn repeat(x: &Tensor, times: &[i64]) -> Result<Tensor> {
         wide.push(size(i).into());
         whole.push((t as usize * size(i)).into());
     }
-    Tensor::from_value(x.read()?.reshape(&split)?.expand(&wide)?.reshape(&whole)?)
+    let value = x.read()?;
+    let out = value.reshape(&split)?.expand(&wide)?.reshape(&whole)?;
+    // Of nothing the gradient is 0, and has no gradient itself.
+    Tensor::from_value(if times.contains(&0) { out.flat_in(&[&value]) } else { out })
 }
 
 /// As [`repeat`], with 1 for the leading axes that are not named.
@@ -48,16 +51,18 @@ pub fn tile(x: &Tensor, times: &[i64]) -> Result<Tensor> {
     repeat(x, &all)
 }
 
+/// The axis to go along: of the tensor, or the one of the flat tensor.
+fn along_or_flat(x: &Tensor, dim: Option<i64>) -> Result<(Tensor, i64)> {
+    match dim {
+        Some(dim) => Ok((x.clone(), dim)),
+        None => Ok((view_ops::reshape(x, &[-1])?, 0)),
+    }
+}
+
 /// Each element of an axis so many times; without an axis, each element of the flat tensor.
 pub fn repeat_interleave(x: &Tensor, times: i64, dim: Option<i64>, size: Option<i64>) -> Result<Tensor> {
-    let flat;
-    let (x, dim) = match dim {
-        Some(dim) => (x, dim),
-        None => {
-            flat = view_ops::reshape(x, &[-1])?;
-            (&flat, 0)
-        }
-    };
+    let (x, dim) = &along_or_flat(x, dim)?;
+    let dim = *dim;
     if times < 0 {
         return runtime("Repeats must be non-negative");
     }
@@ -115,14 +120,8 @@ pub fn repeat_interleave_by(
     dim: Option<i64>,
     size: Option<i64>,
 ) -> Result<Tensor> {
-    let flat;
-    let (x, dim) = match dim {
-        Some(dim) => (x, dim),
-        None => {
-            flat = view_ops::reshape(x, &[-1])?;
-            (&flat, 0)
-        }
-    };
+    let (x, dim) = &along_or_flat(x, dim)?;
+    let dim = *dim;
     if times.dim() > 1 {
         return runtime("repeats must be 0-dim or 1-dim tensor");
     }

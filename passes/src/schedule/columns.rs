@@ -45,6 +45,9 @@ struct Scope<'a> {
     kept: FxHashMap<Val, Buf>,
 }
 
+/// Fills the body of a loop over columns, under the new names of that loop.
+type Make<'a> = dyn FnMut(&mut Tiles, &mut FxHashMap<Val, Val>, &Scope<'_>, &mut Block) + 'a;
+
 impl Tiles {
     fn add(&mut self, inst: Inst, ty: Ty) -> Val {
         edit::add(&mut self.k, inst, ty)
@@ -150,13 +153,7 @@ impl Tiles {
     }
 
     /// A loop over the columns of a tile.
-    fn columns(
-        &mut self,
-        scope: &Scope<'_>,
-        end: Val,
-        out: &mut Block,
-        make: &mut dyn FnMut(&mut Tiles, &mut FxHashMap<Val, Val>, &Scope<'_>, &mut Block),
-    ) {
+    fn columns(&mut self, scope: &Scope<'_>, end: Val, out: &mut Block, make: &mut Make<'_>) {
         let var = self.add(Inst::Defined, Ty::I64);
         let mut names = FxHashMap::default();
         names.insert(scope.columns.var, var);

@@ -167,8 +167,10 @@ pub trait Target {
     ) -> Opened<Self>;
     /// The carried values behind the loop.
     fn close_loop(&mut self, opened: Self::Loop, nexts: &[Self::Value]) -> Vec<Self::Value>;
-    /// Unless `ok`, stores `detail` in the failure record and returns `code`.
-    fn check(&mut self, ok: Self::Value, code: i32, detail: Self::Value);
+    /// What follows, up to `fail`, runs unless `ok`, and is not expected to.
+    fn unless(&mut self, ok: Self::Value);
+    /// Stores `detail` in the failure record and returns `code`; what follows runs where `ok` held.
+    fn fail(&mut self, code: i32, detail: Self::Value);
     /// Calls the host's vector routine: sources, destination, count.
     fn strip(
         &mut self,

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 pub const MAX_THREADS: usize = 256;
 /// Chunks a thread gets when the grain allows: room to even out, and to notice an interrupt.
 const CHUNKS_PER_THREAD: usize = 8;
+/// Grains in a chunk at most: an interrupt is noticed soon, however long the loop is.
+const LONGEST_CHUNK: usize = 16;
 /// How long a worker looks for the next loop before it sleeps.
 const LINGER: Duration = Duration::from_micros(50);
 /// Loops that callers can share out at the same time; further callers work alone.
@@ -180,7 +182,7 @@ pub fn parallel_for_workers(
         body(0, 0, total);
         return Ok(());
     }
-    let chunk = grain * pieces.div_ceil(threads * CHUNKS_PER_THREAD);
+    let chunk = grain * pieces.div_ceil(threads * CHUNKS_PER_THREAD).min(LONGEST_CHUNK);
     let slot = if alone { None } else { SLOT.iter().find(|slot| slot.acquire()) };
     let Some(slot) = slot else { return alone_in_chunks(total, chunk, &body) };
     let job = Job::new(&body, threads, total, chunk, interrupt);

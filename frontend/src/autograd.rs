@@ -52,6 +52,7 @@ pub fn backward(
         captures: FxHashMap::default(),
         captured: Vec::new(),
         needed: None,
+        flat: FxHashMap::default(),
     };
     let roots = roots(tensors, grads)?;
     if let Some(inputs) = inputs {
@@ -115,6 +116,8 @@ struct Sweep {
     captured: Vec<Option<Recorded>>,
     /// With inputs: the nodes on paths to them, and whether a path goes on from there.
     needed: Option<FxHashMap<NodeKey, bool>>,
+    /// Values whose gradient is 0 where no other path brings one.
+    flat: FxHashMap<(NodeKey, u8), Recorded>,
 }
 
 impl Sweep {
@@ -170,9 +173,19 @@ impl Sweep {
 
     /// Adds a gradient of result `port` of `node`.
     fn send(&mut self, node: &Arc<GradNode>, port: u8, grad: Recorded) -> Result<()> {
+        let Some(slot) = self.slot(node, port) else { return Ok(()) };
+        *slot = Some(match slot.take() {
+            Some(before) => before.add(&grad)?,
+            None => grad,
+        });
+        Ok(())
+    }
+
+    /// The place for the gradient of result `port` of `node`, which will be visited; `None` if nobody asks for it.
+    fn slot(&mut self, node: &Arc<GradNode>, port: u8) -> Option<&mut Option<Recorded>> {
         let key = Arc::as_ptr(node);
         if self.needed.as_ref().is_some_and(|needed| !needed.contains_key(&key)) {
-            return Ok(());
+            return None;
         }
         let slots = match self.open.entry(key) {
             std::collections::hash_map::Entry::Occupied(e) => &mut e.into_mut().1,
@@ -184,12 +197,7 @@ impl Sweep {
         if slots.len() <= port as usize {
             slots.resize(port as usize + 1, None);
         }
-        let slot = &mut slots[port as usize];
-        *slot = Some(match slot.take() {
-            Some(before) => before.add(&grad)?,
-            None => grad,
-        });
-        Ok(())
+        slots.get_mut(port as usize)
     }
 
     fn run(&mut self) -> Result<()> {
@@ -202,6 +210,11 @@ impl Sweep {
     }
 
     fn visit(&mut self, node: &Arc<GradNode>, grads: &mut Slots) -> Result<()> {
+        for (port, grad) in grads.iter_mut().enumerate() {
+            if let (None, Some(value)) = (&grad, self.flat.remove(&(Arc::as_ptr(node), port as u8))) {
+                *grad = Some(value.literal(0.0).broadcast_to(value.shape())?);
+            }
+        }
         if let Kind::Leaf(slot) = node.kind() {
             let hooks: Vec<Hook> = lock(&slot.hooks).iter().map(|(_, h)| h.clone()).collect();
             if let Some(Some(grad)) = grads.first_mut() {
@@ -303,16 +316,26 @@ impl Sweep {
             (Kind::Custom { name, results }, _, Some(callback)) => {
                 custom(name, results.len(), &callback, &inputs, grads)?
             }
-            // What was overwritten is a path without influence: its gradient is 0, not missing.
+            // A path without influence: its gradient is 0, not missing.
             (Kind::End, ..) => {
-                let zero = |x: &Recorded| x.literal(0.0).broadcast_to(x.shape()).map(Some);
-                inputs.iter().map(zero).collect::<Result<_>>()?
+                for input in &inputs {
+                    if let Some((next, port)) = input.grad_node()
+                        && self.slot(next, port).is_some()
+                    {
+                        self.flat.insert((Arc::as_ptr(next), port), input.clone());
+                    }
+                }
+                return Ok(());
             }
             _ => return Ok(()),
         };
         for (input, grad) in inputs.iter().zip(found) {
-            if let (Some((next, port)), Some(grad)) = (input.grad_node(), grad) {
-                self.send(next, port, grad)?;
+            match (input.grad_node(), grad) {
+                (Some((next, port)), Some(grad)) => self.send(next, port, grad)?,
+                (Some((next, port)), None) if matches!(next.kind(), Kind::End) => {
+                    self.slot(next, port);
+                }
+                _ => {}
             }
         }
         Ok(())

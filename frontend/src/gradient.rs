@@ -158,7 +158,7 @@ pub(crate) enum Kind {
         name: String,
         results: Vec<Type>,
     },
-    /// The value was overwritten: its gradient ends here, as zero.
+    /// The value was overwritten, or is a step: its gradient ends here, as zero.
     End,
 }
 
@@ -220,9 +220,10 @@ impl GradNode {
         GradNode::new(next_seq(), Kind::Custom { name: name.into(), results }, None, edges)
     }
 
-    /// The history of a value that replaces `old` and does not depend on it.
-    pub(crate) fn ends(old: &Recorded) -> Arc<GradNode> {
-        let edges = GradEdges { inputs: SmallVec::from_iter([old.clone()]), ..GradEdges::default() };
+    /// The history of a value that does not depend on `operands`, though their gradient through it is 0 and not
+    /// missing.
+    pub(crate) fn ends(operands: impl IntoIterator<Item = Recorded>) -> Arc<GradNode> {
+        let edges = GradEdges { inputs: operands.into_iter().collect(), ..GradEdges::default() };
         GradNode::new(next_seq(), Kind::End, current_function(), edges)
     }
 

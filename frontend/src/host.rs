@@ -7,6 +7,7 @@ use rustorch_backend::BackendError;
 use rustorch_backend::buffer::Buffer;
 use rustorch_backend::host::vector::strip_routine;
 use rustorch_backend::run::{Bound, Executable, RunError};
+use rustorch_backend::threads::num_threads;
 use rustorch_ir::loops::Elem;
 use rustorch_ir::op::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE};
 use rustorch_passes::{CompileError, Request, Target, compile_observed};
@@ -15,7 +16,12 @@ use std::sync::Arc;
 pub(crate) struct Host;
 
 /// What this machine has beyond LoopIR.
-const TARGET: Target = Target { has_routine: |name, elem| strip_routine(name, elem == Elem::F64).is_some() };
+fn target() -> Target {
+    Target {
+        has_routine: |name, elem| strip_routine(name, elem == Elem::F64).is_some(),
+        threads: num_threads(),
+    }
+}
 
 struct Compiled {
     executable: Executable,
@@ -25,7 +31,7 @@ struct Compiled {
 impl Engine for Host {
     fn compile(&self, request: &Request) -> Result<Arc<dyn Program>> {
         let mut dump = Dump::begin(&request.graph);
-        let compiled = compile_observed(request, &TARGET, &mut |stage| {
+        let compiled = compile_observed(request, &target(), &mut |stage| {
             if let Some(dump) = &mut dump {
                 dump.stage(stage);
             }

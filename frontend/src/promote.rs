@@ -71,7 +71,7 @@ pub fn category_of(number: Number) -> Category {
     number.dtype().category()
 }
 
-/// `number` as an element of `dtype`, or torch's error where it does not fit. Unsigned types take what wraps to them.
+/// `number` as an element of `dtype`, or torch's error where it does not fit. Unsigned types take whole numbers that wrap to them.
 pub fn checked_literal(number: Number, dtype: DType) -> Result<Literal> {
     let fits = match (number, dtype.integer_range()) {
         (Number::Bool(_), _) => true,
@@ -79,10 +79,7 @@ pub fn checked_literal(number: Number, dtype: DType) -> Result<Literal> {
         (Number::Int(v), Some((low, high))) => {
             (if dtype == DType::U8 { -high } else { low }..=high).contains(&v)
         }
-        (Number::Float(v), Some((low, high))) => {
-            let low = if dtype == DType::U8 { -high } else { low };
-            v > low as f64 - 1.0 && v < high as f64 + 1.0
-        }
+        (Number::Float(v), Some((low, high))) => v >= low as f64 && v < high as f64 + 1.0,
         (number, None) => {
             let v = number.as_f64();
             !v.is_finite() || v.abs() <= largest(dtype)

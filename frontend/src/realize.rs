@@ -18,7 +18,7 @@ use rustc_hash::FxHashSet;
 use rustorch_backend::buffer::Buffer;
 use rustorch_backend::run::Executable;
 use smallvec::SmallVec;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 
@@ -33,6 +33,11 @@ static PLANS: LazyLock<Mutex<PlanCache>> = LazyLock::new(Mutex::default);
 /// Whether each operation runs at once.
 pub fn set_eager(eager: bool) {
     EAGER.store(eager, Relaxed);
+}
+
+/// Takes the mode from `RUSTORCH_EAGER`: `1` computes at once, all else when values are needed.
+pub fn set_eager_by_environment() {
+    set_eager(std::env::var_os("RUSTORCH_EAGER").is_some_and(|mode| mode == "1"));
 }
 
 pub fn is_eager() -> bool {
@@ -145,21 +150,36 @@ pub(crate) fn write_through(old: &Recorded, new: &Recorded) -> Result<()> {
     }
 }
 
-thread_local! {
-    /// Storages made on this thread: a flush computes those that are alive and pending.
-    static LIVE: RefCell<Registry> = const { RefCell::new(Registry { storages: Vec::new(), sweep_at: 1024 }) };
-    static SINCE: Cell<usize> = const { Cell::new(0) };
-    static FLUSHED_AT: Cell<Option<u64>> = const { Cell::new(None) };
-}
-
+/// Storages that were made on one thread: a flush computes those that are alive and pending.
+#[derive(Default)]
 struct Registry {
     storages: Vec<Weak<Storage>>,
     sweep_at: usize,
 }
 
+/// One for each thread, and those of ended threads whose storages live on.
+static REGISTRIES: Mutex<Vec<Arc<Mutex<Registry>>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// This thread's; nobody else locks it but `synchronize`.
+    static OWN: Arc<Mutex<Registry>> = enlist();
+    static SINCE: Cell<usize> = const { Cell::new(0) };
+    static FLUSHED_AT: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// A registry for a thread that has none; forgets those that nothing is left of.
+fn enlist() -> Arc<Mutex<Registry>> {
+    let own = Arc::new(Mutex::new(Registry::default()));
+    let mut all = lock(&REGISTRIES);
+    all.retain(|r| Arc::strong_count(r) > 1 || lock(r).storages.iter().any(|s| s.strong_count() > 0));
+    all.push(own.clone());
+    own
+}
+
 pub(crate) fn register(storage: &Arc<Storage>) {
     let weak = Arc::downgrade(storage);
-    LIVE.with_borrow_mut(|live| {
+    OWN.with(|own| {
+        let mut live = lock(own);
         if live.storages.len() >= live.sweep_at {
             live.storages.retain(|s| s.strong_count() > 0);
             live.sweep_at = (2 * live.storages.len()).max(1024);
@@ -168,11 +188,16 @@ pub(crate) fn register(storage: &Arc<Storage>) {
     });
 }
 
-/// The pending values of the storages that are alive, oldest first.
-fn pending() -> Vec<Recorded> {
-    let live: Vec<Arc<Storage>> =
-        LIVE.with_borrow(|live| live.storages.iter().filter_map(Weak::upgrade).collect());
+/// The pending values of the storages of a thread that are alive, oldest first.
+fn pending_of(registry: &Mutex<Registry>) -> Vec<Recorded> {
+    // Dropping a storage may make and drop others: not while the registry is locked.
+    let live: Vec<Arc<Storage>> = lock(registry).storages.iter().filter_map(Weak::upgrade).collect();
     live.iter().map(|s| s.value()).filter(|v| !v.is_realised()).collect()
+}
+
+/// The pending values of this thread's storages.
+fn pending() -> Vec<Recorded> {
+    OWN.with(|own| pending_of(own))
 }
 
 /// Called with each value that becomes a tensor's: runs it in eager mode, and flushes when much is pending.
@@ -195,6 +220,12 @@ pub(crate) fn recorded(value: &Recorded) -> Result<()> {
     let mut values = pending();
     values.push(value.detach());
     realize(&values)
+}
+
+/// Called with what operations make on the way (values of storages, views that are read): in eager mode nothing is
+/// left to wait.
+pub(crate) fn eagerly(value: &Recorded) -> Result<()> {
+    if is_eager() { realize(std::slice::from_ref(value)) } else { Ok(()) }
 }
 
 /// Operations between two flushes at least: what other threads hold pending must not make each one flush.
@@ -223,8 +254,15 @@ pub fn flush(tensors: &[Tensor]) -> Result<()> {
 }
 
 /// Computes everything that live tensors of this thread wait for.
-pub fn synchronize() -> Result<()> {
+pub fn flush_thread() -> Result<()> {
     realize(&pending())
+}
+
+/// Computes everything that live tensors wait for, of whatever thread.
+pub fn synchronize() -> Result<()> {
+    flush_thread()?;
+    let others = lock(&REGISTRIES).clone();
+    others.iter().try_for_each(|registry| realize(&pending_of(registry)))
 }
 
 impl Tensor {

@@ -20,6 +20,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub(crate) use shorthand::broadcast_shapes;
 pub use shorthand::{stack_axes, sum_to_shape};
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -230,6 +231,24 @@ impl Recorded {
     /// The same value, whose gradient goes to result `port` of `grad`.
     pub(crate) fn with_grad(&self, grad: Arc<GradNode>, port: u8) -> Recorded {
         Recorded { node: self.node.clone(), port: self.port, grad_port: port, grad: Some(grad) }
+    }
+
+    /// The same value as a function of `operands` whose derivative is 0: torch gives zeros there, not nothing.
+    pub(crate) fn flat_in(&self, operands: &[&Recorded]) -> Recorded {
+        let mut tracked = operands.iter().filter(|r| r.tracks()).map(|&r| r.clone()).peekable();
+        if !grad_mode::is_grad_enabled() || tracked.peek().is_none() {
+            return self.detach();
+        }
+        self.with_grad(GradNode::ends(tracked), 0)
+    }
+
+    /// The same value, which is also a function of `operands` whose derivative is 0.
+    pub(crate) fn and_flat_in(&self, operands: &[&Recorded]) -> Result<Recorded> {
+        if !operands.iter().any(|r| r.tracks()) {
+            return Ok(self.clone());
+        }
+        let always = Recorded::full(Literal::from_i64(DType::Bool, 1), self.shape())?.flat_in(operands);
+        always.select(self, &self.literal(0.0))
     }
 
     pub(crate) fn edge(&self) -> Edge {

@@ -36,8 +36,8 @@ pub mod kinds {
     pub const NN: Kinds = 1 << 2;
     /// A function of `linalg`.
     pub const LINALG: Kinds = 1 << 3;
-    /// Also the method `name_`, and with [`FUNCTION`] the function where the tensor is the only parameter:
-    /// computes, and writes the result to `self`.
+    /// Also the method `name_`, with [`FUNCTION`] the function where the tensor is the only parameter, and with
+    /// [`NN`] the function where there is a parameter `inplace`: computes, and writes the result to `self`.
     pub const INPLACE: Kinds = 1 << 4;
     /// Numbers stand for tensors in all parameters but the first: [`super::Args::operand`] tells them apart.
     pub const NUMBERS: Kinds = 1 << 5;
@@ -155,9 +155,15 @@ fn collect(kind: Kinds) -> Vec<Operation> {
     let mut named: BTreeMap<&'static str, Vec<(&'static Entry, bool)>> = BTreeMap::new();
     for entry in crate::ops::all().filter(|entry| entry.kind & kind != 0) {
         let alone = || !entry.schema[..entry.schema.find("->").unwrap_or_default()].contains(',');
-        let in_place =
-            entry.kind & kinds::INPLACE != 0 && (kind == kinds::METHOD || kind == kinds::FUNCTION && alone());
-        for name in std::iter::once(entry.name()).chain(entry.aliases.iter().copied()) {
+        let in_place = entry.kind & kinds::INPLACE != 0
+            && match kind {
+                kinds::METHOD => true,
+                kinds::FUNCTION => alone(),
+                _ => entry.schema.contains("bool inplace"),
+            };
+        // Aliases are names of the package and of methods.
+        let aliases = if kind == kinds::NN { &[][..] } else { entry.aliases };
+        for name in std::iter::once(entry.name()).chain(aliases.iter().copied()) {
             named.entry(name).or_default().push((entry, false));
             if in_place {
                 let changed = format!("{name}_");

@@ -185,6 +185,7 @@ impl Tensor {
         let history = root.grad_node().map(|(grad, port)| (grad.clone(), port));
         let storage = Storage::new(root.detach(), history);
         crate::realize::register(&storage);
+        crate::realize::eagerly(&storage.value())?;
         let mut body = Body::of_storage(storage, geometry, dtype, chain);
         body.cache = Some((body.storage.stamp(), value));
         Ok(Tensor::new(body))
@@ -219,7 +220,9 @@ impl Tensor {
 
     /// As [`Tensor::read`]; `name` names the function of the views on the way.
     fn read_as(&self, name: Option<&'static str>) -> Result<Recorded> {
-        self.with_body(|body| body.read(name))
+        let value = self.with_body(|body| body.read(name))?;
+        crate::realize::eagerly(&value)?;
+        Ok(value)
     }
 
     /// Reads or writes the elements. Where the storage is external that runs, so `f` gets a copy of the body then:

@@ -236,7 +236,7 @@ fn refusals() {
     let other = leaf(&[2], &[1., 2.]);
     assert!(
         message(grad_of(&sum(&w), std::slice::from_ref(&other), PLAIN))
-            .starts_with("One of the differentiated Tensors appears to not have been used in the graph")
+            .starts_with("The differentiated Tensor at index 0 appears to not have been used in the graph")
     );
     let unused = Options { allow_unused: true, ..PLAIN };
     assert!(grad_of(&sum(&w), &[other], unused).unwrap()[0].is_none());

@@ -401,11 +401,13 @@ fn the_values_of_a_carry_have_one_type() {
 }
 
 #[test]
-fn checks_test_a_scalar_and_fail_with_a_code() {
+fn checks_test_a_mask_and_fail_with_a_code() {
     ok("check v6 else -3, v2");
     bad("check v6 else 0, v2", Problem::CheckCode);
     bad("check v5 else 1, v2", wrong_type(5, "i32", "mask"));
-    bad("v7: maskx4 = splat v6\ncheck v7 else 1, v2", wrong_type(7, "maskx4", "mask"));
+    ok("v7: maskx4 = splat v6\ncheck v7 else 1, v2");
+    ok("v7: maskx4 = splat v6\nv8: i64x4 = splat v2\ncheck v7 else 1, v8");
+    bad("v7: maskx4 = splat v6\nv8: i64x8 = splat v2\ncheck v7 else 1, v8", wrong_type(8, "i64x8", "i64x4"));
     bad("check v6 else 1, v5", wrong_type(5, "i32", "i64"));
 }
 

@@ -6,16 +6,16 @@ use crate::memory::{self, Lifetime};
 use crate::observe::{Observer, Stage};
 use crate::product::{self, Side};
 use crate::rewrite::rewrite;
-use crate::schedule::{remove_dead, strip_mine, vectorize, work};
+use crate::schedule::{block_transpositions, remove_dead, strip_mine, tile_columns, vectorize, work};
 use crate::shape_loops::lower_group;
 use crate::tree;
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::NodeIndex;
 use rustc_hash::FxHashMap;
-use rustorch_ir::loops::Elem;
 use rustorch_ir::loops::expand::expand;
 use rustorch_ir::loops::verify::verify;
+use rustorch_ir::loops::{Elem, Stmt};
 use rustorch_ir::op::{Kind, Op, Source};
 use rustorch_ir::plan::{BufId, BufferDecl, Matrix, Output, Place, Plan, Product, Step, Task};
 use rustorch_ir::{Graph, Strides, Type, Value};
@@ -34,11 +34,13 @@ pub struct Request {
 pub struct Target {
     /// Whether there is a vector routine for this function of this type.
     pub has_routine: fn(&str, Elem) -> bool,
+    /// How many threads share a launch. Results do not depend on it.
+    pub threads: usize,
 }
 
 impl Target {
     /// Any machine.
-    pub const PORTABLE: Target = Target { has_routine: |_, _| false };
+    pub const PORTABLE: Target = Target { has_routine: |_, _| false, threads: 4 };
 }
 
 /// A plan; its outputs are the requested ones and then the kept ones.
@@ -55,8 +57,12 @@ pub enum CompileError {
     InvalidKernel { kernel: String, why: String },
 }
 
-/// Work of a kernel below which it runs behind the launch it waits for, on one thread.
+/// Work of a kernel below which it runs behind the launch it waits for, on one thread: so much, or this share of
+/// the launch's.
 const TINY: f64 = 8192.0;
+const SHARE: f64 = 1.0 / 64.0;
+/// Columns that a thread takes at once where rows are read column tile by column tile.
+const TILE: usize = 256;
 /// Work that is worth handing to another thread.
 const GRAIN: f64 = 32768.0;
 
@@ -78,7 +84,7 @@ pub fn compile_observed(
     let bases: Vec<Value> = named.iter().map(|&v| buffer_of(&graph, v)).collect();
     graph.outputs = bases.clone();
     let (products, operands) = product::choose(&graph);
-    let fusion = fuse(&graph, products, operands);
+    let fusion = fuse(&graph, products, operands, target.threads);
     observer(Stage::Fused { graph: &graph, fusion: &fusion });
     let stored: FxHashMap<Value, Stored> = fusion.stored.iter().map(|(v, s)| (*v, s.0.clone())).collect();
 
@@ -239,6 +245,8 @@ impl Assembly<'_> {
         let mut step_of = vec![usize::MAX; level.len()];
         // The launch that independent kernels of the present level go into.
         let mut open: Option<(usize, usize)> = None;
+        // The work of the last launch.
+        let mut launched = 0.0;
         let epilogues = self.epilogues();
         for u in by_level {
             let u = u.index();
@@ -272,7 +280,7 @@ impl Assembly<'_> {
                     let ready = self.kernel(u, None)?;
                     let after = latest(self.fusion);
                     if let Some(s) = after
-                        && ready.work < TINY
+                        && (ready.work < TINY || ready.work < launched * SHARE)
                         && s + 1 == self.plan.steps.len()
                         && let Step::Launch { finish, .. } = &mut self.plan.steps[s]
                     {
@@ -287,8 +295,10 @@ impl Assembly<'_> {
                             };
                             tasks.push(ready.task);
                             step_of[u] = s;
+                            launched += ready.work;
                         }
                         _ => {
+                            launched = ready.work;
                             self.plan.steps.push(Step::Launch { tasks: vec![ready.task], finish: vec![] });
                             step_of[u] = self.plan.steps.len() - 1;
                             open = Some((level[u], step_of[u]));
@@ -321,7 +331,10 @@ impl Assembly<'_> {
         let mut kernel = kernel;
         remove_dead(&mut kernel);
         (self.observer)(Stage::Kernel { pass: "lowered", kernel: &kernel });
-        let mut kernel = vectorize(&kernel);
+        kernel = block_transpositions(tile_columns(kernel));
+        (self.observer)(Stage::Kernel { pass: "tiled", kernel: &kernel });
+        let tiled = kernel.body.iter().any(|s| matches!(s, Stmt::For(f) if f.step > 16));
+        kernel = vectorize(&kernel);
         (self.observer)(Stage::Kernel { pass: "vectorized", kernel: &kernel });
         kernel = strip_mine(kernel, &self.target.has_routine);
         remove_dead(&mut kernel);
@@ -340,6 +353,12 @@ impl Assembly<'_> {
         let grain = (GRAIN / per_iteration.max(1e-3)).ceil().max(1.0) as usize;
         // Ranges that begin at whole lanes.
         let grain = if grain > 64 { grain.next_multiple_of(64) } else { grain };
+        let grain = if tiled {
+            // Narrower tiles would read rows in short pieces.
+            grain.max(kernel.parallel.div_ceil(self.target.threads).next_multiple_of(64).min(TILE))
+        } else {
+            grain
+        };
         self.plan.kernels.push(kernel);
         let task = Task { kernel: self.plan.kernels.len() - 1, bufs, scalars, grain };
         Ok(Ready { task, work })

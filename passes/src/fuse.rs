@@ -9,7 +9,7 @@
 //! A value that gets a buffer is stored by a kernel that computes it anyway, where that does not make
 //! kernels wait for each other in a circle; otherwise it starts a kernel of its own.
 
-use crate::lower::{Group, Root, Stored, nest_group};
+use crate::lower::{Group, NO_AXIS, Root, Stored, nest_group};
 use crate::trace::{Access, Tracer};
 use crate::tree;
 use petgraph::algo::has_path_connecting;
@@ -26,9 +26,11 @@ const KERNEL_LIMIT: usize = 1500;
 const INDEX_LIMIT: usize = 4;
 /// A cheap chain of more nodes than this is stored rather than computed by several kernels.
 const CHAIN_LIMIT: u32 = 8;
-/// A reduction with fewer rows than this is spread over threads by its chunks, if it is this long.
-const FEW_ROWS: usize = 16;
+/// A reduction with fewer rows than this for each thread is spread over threads by its chunks, if it is this long.
+const ROWS_PER_THREAD: usize = 4;
 const LONG: usize = 1 << 15;
+/// Rows shorter than this are computed where they are read.
+const SHORT_ROW: usize = 64;
 
 /// A unit of the schedule.
 #[derive(Debug)]
@@ -75,6 +77,7 @@ struct Fuser<'g> {
     operands: FxHashSet<Value>,
     products: FxHashSet<NodeId>,
     chain: FxHashMap<NodeId, u32>,
+    threads: usize,
     units: Vec<Unit>,
     tracers: Vec<Option<Tracer<'g>>>,
     order: DiGraph<usize, ()>,
@@ -84,8 +87,13 @@ struct Fuser<'g> {
 }
 
 /// Decides for all live nodes of the graph. `products` are the nodes left to host routines and
-/// `operands` the values those read.
-pub fn fuse(graph: &Graph, products: FxHashSet<NodeId>, operands: FxHashSet<Value>) -> Fusion {
+/// `operands` the values those read; `threads` will share the work.
+pub fn fuse(
+    graph: &Graph,
+    products: FxHashSet<NodeId>,
+    operands: FxHashSet<Value>,
+    threads: usize,
+) -> Fusion {
     let live = graph.live();
     let mut f = Fuser {
         graph,
@@ -93,6 +101,7 @@ pub fn fuse(graph: &Graph, products: FxHashSet<NodeId>, operands: FxHashSet<Valu
         operands,
         products,
         chain: FxHashMap::default(),
+        threads,
         units: Vec::new(),
         tracers: Vec::new(),
         order: DiGraph::new(),
@@ -101,7 +110,7 @@ pub fn fuse(graph: &Graph, products: FxHashSet<NodeId>, operands: FxHashSet<Valu
         shared: FxHashMap::default(),
     };
     f.measure_chains(&live);
-    for &id in live.iter().rev() {
+    for id in visiting_order(graph, &live) {
         f.visit(id);
     }
     for (unit, tracer) in f.units.iter_mut().zip(&f.tracers) {
@@ -122,6 +131,32 @@ pub fn fuse(graph: &Graph, products: FxHashSet<NodeId>, operands: FxHashSet<Valu
         }
     }
     Fusion { units: f.units, order: f.order, stored: f.stored, shared: f.shared, in_place }
+}
+
+/// Readers before what they read; among those that could come next the largest, so that a reduction finds the
+/// kernels that walk its operand anyway.
+fn visiting_order(graph: &Graph, live: &[NodeId]) -> Vec<NodeId> {
+    let mut waiting: FxHashMap<NodeId, usize> = live.iter().map(|&id| (id, 0)).collect();
+    for &id in live {
+        for v in &graph.node(id).inputs {
+            *waiting.get_mut(&v.node).expect("what is read is live") += 1;
+        }
+    }
+    let size = |id: NodeId| graph.node(id).types.iter().map(|t| t.shape.numel()).max().unwrap_or(0);
+    let mut next: std::collections::BinaryHeap<(usize, NodeId)> =
+        live.iter().filter(|id| waiting[id] == 0).map(|&id| (size(id), id)).collect();
+    let mut order = Vec::with_capacity(live.len());
+    while let Some((_, id)) = next.pop() {
+        order.push(id);
+        for v in &graph.node(id).inputs {
+            let left = waiting.get_mut(&v.node).expect("what is read is live");
+            *left -= 1;
+            if *left == 0 {
+                next.push((size(v.node), v.node));
+            }
+        }
+    }
+    order
 }
 
 impl<'g> Fuser<'g> {
@@ -294,7 +329,14 @@ impl<'g> Fuser<'g> {
                 if !distinct || !readers.iter().all(|r| tracer.computed_once(v, &r.access)) {
                     return Some("a loop that its reader would repeat");
                 }
-                self.too_few_rows(v).then_some("a long reduction of few rows")
+                if self.too_few_rows(v) {
+                    return Some("a long reduction of few rows");
+                }
+                // What reads all rows at once would compute them on one thread.
+                let alone = tracer.space() < self.threads && !tracer.is_chunked();
+                let (rows, length) = (self.graph.ty(v).shape.numel(), self.reduced(v));
+                let worth = rows >= ROWS_PER_THREAD * self.threads && length >= SHORT_ROW;
+                (alone && worth && rows * length >= LONG).then_some("rows for all threads")
             }
             _ => None,
         }
@@ -303,7 +345,7 @@ impl<'g> Fuser<'g> {
     /// Whether a reduction is better spread over threads by its chunks than computed with its rows.
     fn too_few_rows(&self, v: Value) -> bool {
         let (rows, length) = (self.graph.ty(v).shape.numel(), self.reduced(v));
-        rows < FEW_ROWS && length >= LONG / rows.max(1) && length > 1024
+        rows < ROWS_PER_THREAD * self.threads && length >= LONG / rows.max(1) && length > 1024
     }
 
     /// The number of elements behind each element of a value computed by a loop.
@@ -336,7 +378,76 @@ impl<'g> Fuser<'g> {
                 return;
             }
         }
-        self.store_alone(v, reason);
+        if !self.join_sibling(v, reason) {
+            self.store_alone(v, reason);
+        }
+    }
+
+    /// Lets a kernel store `v` that reads nothing of it, but reads what `v` is made of at the same places.
+    fn join_sibling(&mut self, v: Value, reason: &'static str) -> bool {
+        let graph = self.graph;
+        let node = graph.node(v.node);
+        if self.readers.get(&v).is_some_and(|r| !r.is_empty()) || node.op.kind() != Kind::Pull {
+            return false;
+        }
+        let mut candidates: Vec<usize> =
+            node.inputs.iter().filter_map(|i| self.readers.get(i)).flatten().map(|r| r.unit).collect();
+        candidates.dedup();
+        for unit in candidates {
+            let Some((axes, access)) = self.sibling_place(v, unit) else { continue };
+            self.stored.insert(v, (Stored::Whole, reason));
+            let tracer = self.tracers[unit].as_mut().expect("a kernel");
+            tracer.inline(v, &access);
+            tracer.hoist(&axes);
+            self.collect(unit);
+            let Unit::Kernel(group) = &mut self.units[unit] else { unreachable!("it has a place for `v`") };
+            group.roots.push(Root::Store { value: v, axes });
+            return true;
+        }
+        false
+    }
+
+    /// Where the loops of `unit` would store `v`: by its rows, which come first, or element by element.
+    fn sibling_place(&self, v: Value, unit: usize) -> Option<(SmallVec<[u8; 4]>, Access)> {
+        let Unit::Kernel(group) = &self.units[unit] else { return None };
+        let shape = &self.graph.ty(v).shape;
+        let tracer = self.tracers[unit].as_ref()?;
+        let plain = group.roots.iter().all(|r| matches!(r, Root::Store { .. }));
+        let rank = shape.rank();
+        let leads = group.space.rank() >= rank && group.space[..rank] == shape[..];
+        if !plain || !leads || group.space.numel() == 0 || tracer.size() > KERNEL_LIMIT {
+            return None;
+        }
+        let rows = rank < group.space.rank();
+        if rows && shape.numel() < ROWS_PER_THREAD * self.threads {
+            return None;
+        }
+        let axes: SmallVec<[u8; 4]> =
+            (0..rank).map(|a| if shape[a].is_one() { NO_AXIS } else { a as u8 }).collect();
+        let access = tracer.leading(rank);
+        let fits = tracer.axes_of(&access, shape).is_some_and(|a| a == axes);
+        let once = !rows || tracer.computed_once(v, &access);
+        // What `v` is made of, read here at the very places: as the operand of a map, or of a sum over rows.
+        let node = self.graph.node(v.node);
+        let shares = node.inputs.iter().any(|i| {
+            let whole = self.graph.ty(*i).shape == group.space;
+            whole
+                && self
+                    .readers
+                    .get(i)
+                    .is_some_and(|r| r.iter().any(|r| r.unit == unit && tracer.is_own_index(&r.access)))
+        });
+        (fits && once && shares && self.reads_by_rows(v)).then_some((axes, access))
+    }
+
+    /// Whether all that `v` reads lies in the rows that its own index names.
+    fn reads_by_rows(&self, v: Value) -> bool {
+        let ty = self.graph.ty(v);
+        let rank = ty.shape.rank();
+        let mut tracer = Tracer::new(self.graph, &ty.shape);
+        tracer.root(v, &store_group(v, ty));
+        let rows = tracer.leading(rank).index;
+        tracer.take().iter().all(|(_, a)| a.index.len() >= rank && a.index[..rank] == rows[..])
     }
 
     /// The axes of `unit`'s loops at which it would store `v`, if it may.

@@ -27,7 +27,10 @@ pub fn resolve(graph: &Graph, v: Value) -> View {
     if node.op.kind() == Kind::View {
         let inner = resolve(graph, node.inputs[0]);
         let from = &graph.ty(node.inputs[0]).shape;
-        if let Some((strides, offset)) = node.op.restride(from, &inner.strides, shape) {
+        // A number given at run time lies in no buffer: what is spread from it gets one.
+        let in_memory =
+            !matches!(&graph.node(inner.base.node).op, Op::Input(i) if i.source == Source::Scalar);
+        if in_memory && let Some((strides, offset)) = node.op.restride(from, &inner.strides, shape) {
             return View { base: inner.base, strides, offset: inner.offset + offset };
         }
     }
@@ -105,7 +108,9 @@ pub fn geometry(graph: &Graph, id: NodeId) -> Option<Geometry> {
         rows = rest;
     };
     let work = batch.iter().product::<usize>() * m_axis.0 * n_axis.0 * left_k.0;
-    if work < SMALL {
+    // A single result is a reduction like any other: a kernel spreads it over lanes and threads.
+    let results = batch.iter().product::<usize>() * m_axis.0 * n_axis.0;
+    if work < SMALL || results == 1 {
         return None;
     }
     Some(Geometry {

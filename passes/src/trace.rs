@@ -49,6 +49,8 @@ pub struct Tracer<'g> {
     context: Vars,
     /// Sets of the group's axes that row-wise values are hoisted to.
     hoists: Vec<Vec<u8>>,
+    /// The first axis numbers the chunks of a reduction: everything is computed within one.
+    chunked: bool,
 }
 
 impl std::fmt::Debug for Tracer<'_> {
@@ -70,6 +72,7 @@ impl<'g> Tracer<'g> {
             inlined: FxHashSet::default(),
             context: Vars::new(),
             hoists: Vec::new(),
+            chunked: false,
         };
         for (axis, dim) in space.iter().enumerate() {
             let v = if dim.is_one() {
@@ -116,6 +119,7 @@ impl<'g> Tracer<'g> {
 
     /// Traces one chunk of a reduction; the chunk is the first axis. A chunk reads what the whole does.
     pub fn partial(&mut self, v: Value) {
+        self.chunked = true;
         let index = Index::from_slice(&self.axes[1..]);
         self.inline(v, &Access { index });
     }
@@ -170,6 +174,9 @@ impl<'g> Tracer<'g> {
 
     fn group_axes(&self, vars: &[Val]) -> Vec<u8> {
         let mut axes: Vec<u8> = vars.iter().filter_map(|v| self.vars[v].axis).collect();
+        if self.chunked && !axes.contains(&0) {
+            axes.push(0);
+        }
         axes.sort_unstable();
         axes
     }
@@ -203,6 +210,21 @@ impl<'g> Tracer<'g> {
         named.sort_unstable();
         let within = |a: &[u8], b: &[u8]| a.iter().all(|x| b.contains(x));
         self.hoists.iter().all(|h| within(h, &named) || within(&named, h)).then_some(out)
+    }
+
+    /// Whether it is chunks that the group's first loop walks.
+    pub fn is_chunked(&self) -> bool {
+        self.chunked
+    }
+
+    /// How many results the group's loops have.
+    pub fn space(&self) -> usize {
+        self.axes.iter().filter_map(|a| self.vars.get(a)).map(|v| v.extent).product()
+    }
+
+    /// The index of the group's first loops.
+    pub fn leading(&self, count: usize) -> Access {
+        Access { index: self.axes[..count].into() }
     }
 
     /// Whether an index is that of the group's loops.

@@ -11,6 +11,7 @@ from rustorch._containers import Size
 from rustorch._core import *  # noqa: F403
 from rustorch._core import Tensor, __version__
 from rustorch.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from rustorch.functional import einsum
 
 inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 newaxis = None
@@ -48,6 +49,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "e",
+    "einsum",
     "enable_grad",
     "inf",
     "inference_mode",

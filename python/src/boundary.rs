@@ -33,6 +33,12 @@ pub fn blocking<T: Send>(py: Python<'_>, f: impl FnOnce() -> Result<T> + Send) -
     }
 }
 
+/// Panics, so that tests can see what becomes of a defect.
+#[pyfunction]
+pub fn _panic(py: Python<'_>, message: &str) -> PyResult<()> {
+    call(py, || panic!("{message}"))
+}
+
 /// Computes the tensor's value: with the interpreter free, unless it takes less than letting others run.
 pub fn force(py: Python<'_>, tensor: &Tensor) -> PyResult<()> {
     if call(py, || tensor.realize_brief())? {

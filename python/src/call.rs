@@ -11,7 +11,8 @@ use crate::usage;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rustorch_frontend::Tensor;
-use rustorch_frontend::registry::{Args, Operation, Overload, Ret, Returns, check_out, write_out};
+use rustorch_frontend::registry::{Arg, Args, Operation, Overload, Ret, Returns, check_out, write_out};
+use rustorch_ir::DType;
 
 /// Calls the overload that takes the arguments.
 #[inline]
@@ -28,7 +29,7 @@ pub fn attempt<'py>(call: &Call<'_, 'py>, operation: &'static Operation) -> Resu
     let mut values = Values::new();
     for overload in operation.overloads() {
         match call.bind(overload, &mut values) {
-            Ok(extras) => return run(call, overload, &values, &extras).map_err(Fail::Error),
+            Ok(extras) => return run(call, overload, &mut values, &extras).map_err(Fail::Error),
             Err(Fail::Mismatch) => {}
             Err(Fail::Error(error)) => return Err(Fail::Error(error)),
         }
@@ -39,13 +40,16 @@ pub fn attempt<'py>(call: &Call<'_, 'py>, operation: &'static Operation) -> Resu
 fn run<'py>(
     call: &Call<'_, 'py>,
     overload: &'static Overload,
-    values: &Values<'_>,
+    values: &mut Values<'_>,
     extras: &Extras,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = call.py;
+    if let [out] = extras.out.as_slice() {
+        take_dtype(py, overload, values, out.dtype())?;
+    }
     let mut ret = boundary::call(py, || overload.call(&Args::new(values)))?;
     if !extras.out.is_empty() {
-        ret = written(py, &extras.out, ret)?;
+        ret = written(py, overload.signature.name, &extras.out, ret)?;
     }
     if extras.requires_grad {
         require_grad(py, &ret)?;
@@ -70,8 +74,24 @@ fn same_object<'py>(call: &Call<'_, 'py>, tensor: &Tensor) -> Option<Bound<'py, 
     sequence(several)?.into_iter().find(is_same)
 }
 
+/// An operation that can be told its dtype computes in that of `out=`.
+fn take_dtype(py: Python<'_>, overload: &Overload, values: &mut Values<'_>, dtype: DType) -> PyResult<()> {
+    let Some(at) = overload.signature.params.iter().position(|param| param.name == "dtype") else {
+        return Ok(());
+    };
+    match &mut values[at] {
+        value @ Arg::None => *value = Arg::DType(dtype),
+        Arg::DType(given) if *given != dtype => {
+            let (given, own) = (given.scalar_type_name(), dtype.scalar_type_name());
+            return Err(invalid(py, format!("dtype {given} does not match dtype of out parameter ({own})")));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 /// `out=`: writes the results there, and gives those tensors as the results.
-fn written(py: Python<'_>, outs: &[Tensor], ret: Ret) -> PyResult<Ret> {
+fn written(py: Python<'_>, name: &str, outs: &[Tensor], ret: Ret) -> PyResult<Ret> {
     let results: &[Tensor] = match &ret {
         Ret::Tensor(result) => std::slice::from_ref(result),
         Ret::Tuple(results) => results,
@@ -82,7 +102,7 @@ fn written(py: Python<'_>, outs: &[Tensor], ret: Ret) -> PyResult<Ret> {
         return Err(type_error(py, message));
     }
     for (out, result) in outs.iter().zip(results) {
-        boundary::call(py, || check_out(out, result))?;
+        boundary::call(py, || check_out(name, out, result))?;
         let (own, wanted) = (out.sizes(), result.sizes());
         if own != wanted && out.numel() != 0 {
             glue::user_warning(

@@ -12,46 +12,65 @@ pub struct Device {
     index: Option<i64>,
 }
 
-const KNOWN: [&str; 17] = [
-    "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla",
-    "lazy", "vulkan", "mps", "meta",
+const KNOWN: [&str; 20] = [
+    "cpu",
+    "cuda",
+    "ipu",
+    "xpu",
+    "mkldnn",
+    "opengl",
+    "opencl",
+    "ideep",
+    "hip",
+    "ve",
+    "fpga",
+    "maia",
+    "xla",
+    "lazy",
+    "vulkan",
+    "mps",
+    "meta",
+    "hpu",
+    "mtia",
+    "privateuseone",
 ];
-const KNOWN_TOO: [&str; 3] = ["hpu", "mtia", "privateuseone"];
+
+/// The number behind the colon of a device string: nothing, or digits without leading zeros.
+fn ordinal(rest: &str) -> Option<Option<i64>> {
+    if rest.is_empty() {
+        return Some(None);
+    }
+    let digits = rest.strip_prefix(':')?;
+    let plain = digits == "0" || !digits.starts_with(['0', '+', '-']);
+    digits.parse().ok().filter(|_| plain).map(Some)
+}
 
 impl Device {
     fn parse(py: Python<'_>, text: &str, index: Option<i64>) -> PyResult<Device> {
-        let (kind, number) = match text.split_once(':') {
-            Some((kind, number)) => (kind, Some(number)),
-            None => (text, None),
-        };
-        if !KNOWN.contains(&kind) && !KNOWN_TOO.contains(&kind) {
-            let known: Vec<&str> = KNOWN.iter().chain(&KNOWN_TOO).copied().collect();
-            let known = known.join(", ");
-            return Err(named(
-                py,
-                "DeviceError",
-                format!("Expected one of {known} device type at start of device string: {kind}"),
-            ));
+        let refused = |message: String| named(py, "DeviceError", message);
+        if text.is_empty() {
+            return Err(refused("Device string must not be empty".into()));
         }
-        let number = match number.map(str::parse) {
-            None => index,
-            Some(Ok(number)) => Some(number),
-            Some(Err(_)) => return Err(named(py, "DeviceError", format!("Invalid device string: '{text}'"))),
+        let end = text.find(|c: char| !c.is_ascii_alphabetic() && c != '_').unwrap_or(text.len());
+        let (kind, rest) = text.split_at(end);
+        let Some(number) = ordinal(rest).filter(|_| !kind.is_empty()) else {
+            return Err(refused(format!("Invalid device string: '{text}'")));
         };
+        if !KNOWN.contains(&kind) {
+            let known = KNOWN.join(", ");
+            return Err(refused(format!(
+                "Expected one of {known} device type at start of device string: {kind}"
+            )));
+        }
+        let number = number.or(index);
         if kind != "cpu" {
-            return Err(named(
-                py,
-                "DeviceError",
-                format!(
-                    "the device '{text}' is not available: rustorch computes on the CPU; use device='cpu'"
-                ),
-            ));
+            return Err(refused(format!(
+                "the device '{text}' is not available: rustorch computes on the CPU; use device='cpu'"
+            )));
         }
         match number {
             None | Some(0) => Ok(Device { index: number }),
-            Some(number) => {
-                Err(named(py, "DeviceError", format!("CPU device index must be -1 or zero, got {number}")))
-            }
+            Some(number) => Err(refused(format!("CPU device index must be -1 or zero, got {number}"))),
         }
     }
 }

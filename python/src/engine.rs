@@ -6,17 +6,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustorch_frontend::{Tensor, realize, stats as counters};
 
-/// Computes these tensors with every live one that waits for the same operations; without argument, everything
-/// that this thread's tensors wait for.
+/// Computes these tensors with every live one of this thread that waits for the same operations; without argument,
+/// everything that this thread's wait for.
 #[pyfunction]
 #[pyo3(signature = (tensors=None))]
 fn _flush(py: Python<'_>, tensors: Option<Vec<Bound<'_, PyTensor>>>) -> PyResult<()> {
-    let Some(tensors) = tensors else { return synchronize(py) };
+    let Some(tensors) = tensors else { return blocking(py, realize::flush_thread) };
     let tensors: Vec<Tensor> = tensors.iter().map(|object| object.get().tensor.clone()).collect();
     blocking(py, move || realize::flush(&tensors))
 }
 
-/// Computes everything that this thread's tensors wait for.
+/// Computes everything that live tensors of all threads wait for.
 #[pyfunction]
 fn synchronize(py: Python<'_>) -> PyResult<()> {
     blocking(py, realize::synchronize)

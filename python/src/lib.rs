@@ -47,6 +47,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tensor::dlpack::from_dlpack, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::copy::_rebuild_tensor, module)?)?;
     module.add_function(wrap_pyfunction!(methods::_operations, module)?)?;
+    module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     methods::add_methods(py)?;
     methods::add_functions(module, kinds::FUNCTION)?;
     for (name, kind) in [("_nn", kinds::NN), ("_linalg", kinds::LINALG)] {

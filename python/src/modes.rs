@@ -164,6 +164,7 @@ fn is_same_size(input: &Bound<'_, PyTensor>, other: &Bound<'_, PyTensor>) -> boo
 }
 
 pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    realize::set_eager_by_environment();
     macro_rules! functions {
         ($($name:ident)*) => {
             $(module.add_function(wrap_pyfunction!($name, module)?)?;)*

@@ -48,28 +48,29 @@ operators! {
     METHOD NEG = "neg"; METHOD POSITIVE = "positive"; METHOD ABS = "abs"; METHOD NOT = "bitwise_not";
 }
 
-fn or_not_implemented<'py>(
-    py: Python<'py>,
-    result: Result<Bound<'py, PyAny>, Fail>,
+/// The operation on these operands; `NotImplemented` if it does not take them.
+#[inline]
+fn attempt<'py>(
+    slf: &Bound<'py, PyTensor>,
+    operation: &Named,
+    call: impl FnOnce(&'static Operation) -> Result<Bound<'py, PyAny>, Fail>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match result {
+    match operation.get().map_or(Err(Fail::Mismatch), call) {
         Ok(result) => Ok(result),
         Err(Fail::Error(error)) => Err(error),
-        Err(Fail::Mismatch) => Ok(py.NotImplemented().into_bound(py)),
+        Err(Fail::Mismatch) => Ok(slf.py().NotImplemented().into_bound(slf.py())),
     }
 }
 
-/// `slf.name(other)`; `NotImplemented` if the operation does not take `other`.
+/// `slf.name(other)`.
 #[inline]
 pub fn binary<'py>(
     slf: &Bound<'py, PyTensor>,
     operation: &Named,
     other: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = slf.py();
-    let Some(operation) = operation.get() else { return Ok(py.NotImplemented().into_bound(py)) };
-    let call = Call::new(py, Some(slf), std::slice::from_ref(other));
-    or_not_implemented(py, call::attempt(&call, operation))
+    let call = Call::new(slf.py(), Some(slf), std::slice::from_ref(other));
+    attempt(slf, operation, |operation| call::attempt(&call, operation))
 }
 
 /// `name(other, slf)`, where `other` may be a number.
@@ -78,12 +79,10 @@ pub fn reflected<'py>(
     operation: &Named,
     other: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = slf.py();
-    let Some(operation) = operation.get() else { return Ok(py.NotImplemented().into_bound(py)) };
     let operands = [other.clone(), slf.clone().into_any()];
-    let mut call = Call::new(py, None, &operands);
+    let mut call = Call::new(slf.py(), None, &operands);
     call.reflected = true;
-    or_not_implemented(py, call::attempt(&call, operation))
+    attempt(slf, operation, |operation| call::attempt(&call, operation))
 }
 
 /// `rsub(slf, other)`.
@@ -92,10 +91,9 @@ pub fn reversed<'py>(
     operation: &Named,
     other: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = slf.py();
-    let Some(operation) = operation.get() else { return Ok(py.NotImplemented().into_bound(py)) };
     let operands = [slf.clone().into_any(), other.clone()];
-    or_not_implemented(py, call::attempt(&Call::new(py, None, &operands), operation))
+    let call = Call::new(slf.py(), None, &operands);
+    attempt(slf, operation, |operation| call::attempt(&call, operation))
 }
 
 /// torch divides a number by a tensor as the number times the reciprocal.
@@ -108,9 +106,8 @@ pub fn divided<'py>(slf: &Bound<'py, PyTensor>, other: &Bound<'py, PyAny>) -> Py
 }
 
 pub fn unary<'py>(slf: &Bound<'py, PyTensor>, operation: &Named) -> PyResult<Bound<'py, PyAny>> {
-    let py = slf.py();
-    let Some(operation) = operation.get() else { return Ok(py.NotImplemented().into_bound(py)) };
-    call::operation(&Call::new(py, Some(slf), &[]), operation)
+    let call = Call::new(slf.py(), Some(slf), &[]);
+    attempt(slf, operation, |operation| call::operation(&call, operation).map_err(Fail::Error))
 }
 
 /// The in-place form, whose result is `slf` itself.

@@ -132,6 +132,12 @@ impl<'a, 'py> Call<'a, 'py> {
                 given = [].iter().enumerate();
                 continue;
             }
+            if param.rest {
+                let left = &self.positional()[self.positional - given.len()..];
+                values.push(rest(signature.name, param, left)?);
+                given = [].iter().enumerate();
+                continue;
+            }
             let next = if param.keyword_only { None } else { given.next() };
             let object = match next {
                 Some((_, object)) => Some(object),
@@ -277,7 +283,10 @@ fn convert<'a>(
             None if numbers => number::plain(object)?.map(|number| Arg::Number(number, OnceCell::new())),
             None => None,
         },
-        Ty::Tensors => tensors(object)?.map(Arg::Tensors),
+        Ty::Tensors => match sequence(object) {
+            Some(items) => Some(Arg::Tensors(tensors(&items)?)),
+            None => None,
+        },
         Ty::OptTensors => opt_tensors(object)?.map(Arg::OptTensors),
         Ty::Bool => number::truth(object)?.map(Arg::Bool),
         Ty::Int => number::int(object)?.map(Arg::Int),
@@ -287,6 +296,10 @@ fn convert<'a>(
                 Some(n) => number::int(object)?.map(|i| Arg::Ints(SmallVec::from_elem(i, n as usize))),
                 None => None,
             },
+        },
+        Ty::IntLists => match sequence(object) {
+            Some(items) => Some(Arg::IntLists(int_lists(&items)?)),
+            None => None,
         },
         Ty::Float => number::float(object)?.map(Arg::Float),
         Ty::Floats => match sequence(object) {
@@ -346,19 +359,38 @@ fn int_list(function: &str, param: &Param, items: &[Bound<'_, PyAny>]) -> Result
     })
 }
 
-fn tensors(object: &Bound<'_, PyAny>) -> Result<Option<Vec<Tensor>>, Fail> {
-    let Some(items) = sequence(object) else { return Ok(None) };
+fn int_lists(items: &[Bound<'_, PyAny>]) -> Result<Vec<SmallVec<[i64; 4]>>, Fail> {
+    items
+        .iter()
+        .map(|item| match sequence(item) {
+            Some(list) => ints(&list),
+            None => ints(std::slice::from_ref(item)),
+        })
+        .collect()
+}
+
+/// The value of a parameter that takes all positional arguments that are left.
+fn rest<'a>(function: &str, param: &Param, left: &'a [Bound<'_, PyAny>]) -> Result<Arg<'a>, Fail> {
+    match (param.ty, left) {
+        (Ty::Tensors, [only]) if sequence(only).is_some() => convert(function, param, only, false),
+        (Ty::Tensors, _) => tensors(left).map(Arg::Tensors),
+        (Ty::IntLists, _) => int_lists(left).map(Arg::IntLists),
+        _ => Err(Fail::Mismatch),
+    }
+}
+
+fn tensors(items: &[Bound<'_, PyAny>]) -> Result<Vec<Tensor>, Fail> {
     let mut out = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
         let Some(tensor) = number::tensor(item) else {
-            let py = object.py();
+            let py = item.py();
             let got = item.get_type().name()?;
             let message = format!("expected Tensor as element {i} in argument 0, but got {got}");
             return Err(Fail::Error(crate::error::type_error(py, message)));
         };
         out.push(tensor.clone());
     }
-    Ok(Some(out))
+    Ok(out)
 }
 
 fn opt_tensors(object: &Bound<'_, PyAny>) -> Result<Option<Vec<Option<Tensor>>>, Fail> {

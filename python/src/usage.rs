@@ -36,7 +36,8 @@ fn single(call: &Call<'_, '_>, name: &str, overload: &Overload) -> Option<String
         .collect();
     let by_position = params.iter().filter(|param| !param.keyword_only).count();
     let given = call.positional();
-    if given.len() > by_position {
+    let takes_all = params.iter().any(|param| param.rest);
+    if given.len() > by_position && !takes_all {
         let plural = if by_position == 1 { "argument" } else { "arguments" };
         let verb = if given.len() == 1 { "was" } else { "were" };
         return Some(format!(
@@ -47,7 +48,7 @@ fn single(call: &Call<'_, '_>, name: &str, overload: &Overload) -> Option<String
     for (i, param) in params.iter().enumerate() {
         let object = given.get(i).filter(|_| !param.keyword_only);
         let keyword = call.keywords().find(|(key, _)| is_called(param, key)).map(|(_, value)| value);
-        let Some(object) = object.or(keyword) else { continue };
+        let Some(object) = object.or(keyword).filter(|_| !param.rest) else { continue };
         let numbers = overload.entry.kind & kinds::NUMBERS != 0;
         if takes(param, object, numbers) {
             continue;
@@ -77,7 +78,7 @@ fn single(call: &Call<'_, '_>, name: &str, overload: &Overload) -> Option<String
         .enumerate()
         .filter(|(i, param)| {
             let by_keyword = call.keywords().any(|(key, _)| is_called(param, key));
-            param.default.is_none() && !by_keyword && (param.keyword_only || *i >= given.len())
+            param.default.is_none() && !param.rest && !by_keyword && (param.keyword_only || *i >= given.len())
         })
         .map(|(_, param)| format!("\"{}\"", if param.name == "self" { "input" } else { param.name }))
         .collect();
@@ -114,6 +115,7 @@ fn takes(param: &Param, object: &Bound<'_, PyAny>, numbers: bool) -> bool {
             Some(items) => items.iter().all(|item| matches!(number::int(item), Ok(Some(_)))),
             None => length.is_some() && matches!(number::int(object), Ok(Some(_))),
         },
+        Ty::IntLists => sequence(object).is_some(),
         Ty::Float => matches!(number::float(object), Ok(Some(_))),
         Ty::Floats => sequence(object)
             .is_some_and(|items| items.iter().all(|item| matches!(number::float(item), Ok(Some(_))))),

@@ -2,31 +2,11 @@
 
 use rustorch_backend::cranelift::compile_with_listing;
 use rustorch_backend::run::Executable;
-use rustorch_ir::build::Build;
 use rustorch_ir::loops::Combine;
-use rustorch_ir::op::{Op, Reduce, Scalar};
-use rustorch_ir::{DType, Graph, Value};
-use rustorch_tests::{bound, compiled, input, noise};
+use rustorch_ir::op::Scalar;
+use rustorch_ir::{DType, Graph};
+use rustorch_tests::{b, bound, compiled, input, noise, reduce, softmax};
 use std::time::Instant;
-
-fn b(g: &mut Graph) -> &mut dyn Build {
-    g
-}
-
-fn reduce(g: &mut Graph, combine: Combine, x: Value, axes: &[u8]) -> Value {
-    b(g).one(Op::Reduce(Reduce { combine, axes: axes.into() }), &[x])
-}
-
-fn softmax(g: &mut Graph, x: Value, axis: u8) -> Value {
-    let shape = b(g).shape(x);
-    let m = reduce(g, Combine::Max, x, &[axis]);
-    let m = b(g).expand_axes(m, &[axis], &shape);
-    let d = b(g).sub(x, m);
-    let e = b(g).map(Scalar::Exp, &[d]);
-    let s = reduce(g, Combine::Add, e, &[axis]);
-    let s = b(g).expand_axes(s, &[axis], &shape);
-    b(g).div(e, s)
-}
 
 fn main() {
     let show = std::env::args().nth(1);

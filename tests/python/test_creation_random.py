@@ -256,3 +256,11 @@ def test_dropout_in_eval_is_the_input(rt):
     assert rt.nn.functional.dropout(x, 0.5, training=False).tolist() == [1, 1, 1]
     layer = rt.nn.Dropout(0.5).eval()
     assert layer(x).tolist() == [1, 1, 1]
+
+
+def test_products_of_numbers_that_fill_a_matrix(rt):
+    """A number given at run time lies in no buffer that a product could read."""
+    x = rt.full((64, 64), 3.0, requires_grad=True)
+    (x @ x.t() @ rt.full((64,), 0.5)).sum().backward()
+    assert (x @ x)[1, 2].item() == 64 * 9
+    assert x.grad[0, 0].item() == 64 * 3 * 0.5 * 2

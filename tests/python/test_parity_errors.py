@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from parity import wrong_arguments
 from parity.compare import builtin_class
 from parity.libs import MODULE
 from parity.wrong_calls import CALLS, HUGE, operands
@@ -10,7 +11,7 @@ from parity.wrong_calls import CALLS, HUGE, operands
 PARSER_WORDS = ("received an invalid combination", "argument", "takes", "missing", "unexpected keyword", "must be")
 
 
-def outcome(module, expression):
+def outcome(module, expression, operands=operands):
     """The error of an expression, or None, together with the operands it could have touched."""
     names = operands(module)
     try:
@@ -47,6 +48,28 @@ def test_wrong_call(rt, expression):
             allowed = (before[name].tolist(), after[name].tolist())
             assert tensor.detach().tolist() in allowed, f"{name} changed"
             assert (tensor.detach() + 0).tolist() in allowed, f"{name} is not usable"
+
+
+OPERATIONS = wrong_arguments.schemas()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("space", "name"), OPERATIONS)
+def test_one_wrong_argument(rt, space, name):
+    """Wherever torch raises, so does the module under test, and as the same class."""
+
+    def error(module, call):
+        return outcome(module, call, wrong_arguments.operands)[0]
+
+    found = []
+    for call in wrong_arguments.calls(space, name, OPERATIONS[space, name], lambda call: error(torch, call) is None):
+        want = error(torch, call)
+        if want is None or isinstance(want, AttributeError):
+            continue
+        got = error(rt, call)
+        if not isinstance(got, builtin_class(want)):
+            found.append(f"{call}: {got!r}, torch raises {want!r}")
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.filterwarnings("ignore")

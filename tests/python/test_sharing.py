@@ -56,17 +56,18 @@ def test_a_capsule_is_taken_once(max_version, rt):
 def test_dlpack_keeps_memory_as_long_as_needed(rt):
     before = live(rt)
     x = rt.ones(1 << 16).contiguous().realize()
-    held = live(rt) - before
-    assert held >= 1 << 18
+    size = 1 << 18
+    assert live(rt) - before >= size
     capsule = x.__dlpack__()
     shown = np.from_dlpack(x)
     del x
-    assert live(rt) - before == held
+    assert live(rt) - before >= size
     del capsule
-    assert live(rt) - before == held
+    assert live(rt) - before >= size
     assert shown.sum() == 1 << 16
     del shown
-    assert live(rt) == before
+    # Threads may have taken scratch memory meanwhile.
+    assert live(rt) - before < size // 4
 
 
 def test_dlpack_copies_on_request(rt):

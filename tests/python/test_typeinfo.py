@@ -63,3 +63,14 @@ def test_is_read_only():
     for module in (ours, torch):
         with pytest.raises(AttributeError, match="attribute 'eps' of .* objects is not writable"):
             module.finfo(torch.float32).eps = 1.0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "CPU", "cpux", "meta2", "cpu:", "cpu:x", "cpu:0:1", "cpu:01", "cpu:-1", ":0", "cpu 0"]
+)
+def test_refused_device_strings(text, rt):
+    with pytest.raises(RuntimeError) as expected:
+        torch.device(text)
+    with pytest.raises(RuntimeError) as own:
+        rt.device(text)
+    assert str(own.value) == str(expected.value)

@@ -5,8 +5,8 @@ pub mod fuzz;
 use rustorch_backend::buffer::Buffer;
 use rustorch_backend::run::{Bound, Executable};
 use rustorch_ir::build::Build;
-use rustorch_ir::loops::Elem;
-use rustorch_ir::op::{Input, Op, Source};
+use rustorch_ir::loops::{Combine, Elem};
+use rustorch_ir::op::{Input, Op, Reduce, Scalar, Source};
 use rustorch_ir::{DType, Graph, Shape, Value};
 use rustorch_passes::{Compiled, Request, Target, compile};
 
@@ -15,6 +15,7 @@ pub const HOST: Target = Target {
     has_routine: |name, elem| {
         rustorch_backend::host::vector::strip_routine(name, elem == Elem::F64).is_some()
     },
+    threads: 4,
 };
 
 /// A contiguous input.
@@ -34,6 +35,27 @@ pub fn strided(g: &mut Graph, slot: u32, dtype: DType, sizes: &[usize], strides:
     };
     let node = g.add(Op::Input(input), &[]).expect("an input");
     Value { node, port: 0 }
+}
+
+/// The graph as what builds nodes.
+pub fn b(g: &mut Graph) -> &mut dyn Build {
+    g
+}
+
+pub fn reduce(g: &mut Graph, combine: Combine, x: Value, axes: &[u8]) -> Value {
+    b(g).one(Op::Reduce(Reduce { combine, axes: axes.into() }), &[x])
+}
+
+/// Softmax along an axis of a matrix, from primitives.
+pub fn softmax(g: &mut Graph, x: Value, axis: u8) -> Value {
+    let shape = b(g).shape(x);
+    let m = reduce(g, Combine::Max, x, &[axis]);
+    let m = b(g).expand_axes(m, &[axis], &shape);
+    let d = b(g).sub(x, m);
+    let e = b(g).map(Scalar::Exp, &[d]);
+    let s = reduce(g, Combine::Add, e, &[axis]);
+    let s = b(g).expand_axes(s, &[axis], &shape);
+    b(g).div(e, s)
 }
 
 pub fn compiled(g: &Graph) -> Compiled {

@@ -1,18 +1,9 @@
 //! How many launches typical graphs take.
 
-use rustorch_ir::build::Build;
 use rustorch_ir::loops::Combine;
-use rustorch_ir::op::{Gather, Op, Picks, Reduce, Scalar};
+use rustorch_ir::op::{Gather, Op, Picks, Scalar};
 use rustorch_ir::{DType, Graph, Shape, Value};
-use rustorch_tests::{compiled, input};
-
-fn b(g: &mut Graph) -> &mut dyn Build {
-    g
-}
-
-fn reduce(g: &mut Graph, combine: Combine, x: Value, axes: &[u8]) -> Value {
-    b(g).one(Op::Reduce(Reduce { combine, axes: axes.into() }), &[x])
-}
+use rustorch_tests::{b, compiled, input, reduce};
 
 fn steps(g: &Graph) -> usize {
     compiled(g).plan.steps.len()

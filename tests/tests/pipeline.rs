@@ -1,19 +1,10 @@
 //! From graphs to results: what is computed, and in how many kernels.
 
-use rustorch_ir::build::Build;
 use rustorch_ir::loops::Combine;
-use rustorch_ir::op::{Op, Reduce, Scalar};
+use rustorch_ir::op::{Op, Scalar};
 use rustorch_ir::plan::Step;
-use rustorch_ir::{DType, Graph, Shape, Value};
-use rustorch_tests::{compiled, input, noise, run_f32};
-
-fn b(g: &mut Graph) -> &mut dyn Build {
-    g
-}
-
-fn reduce(g: &mut Graph, combine: Combine, x: Value, axes: &[u8]) -> Value {
-    b(g).one(Op::Reduce(Reduce { combine, axes: axes.into() }), &[x])
-}
+use rustorch_ir::{DType, Graph, Shape};
+use rustorch_tests::{b, compiled, input, noise, reduce, run_f32, softmax};
 
 fn launches(g: &Graph) -> usize {
     compiled(g).plan.steps.len()
@@ -75,18 +66,6 @@ fn sums_along_each_axis() {
             close(&run_f32(&g, &[&data])[0], &want, 1e-5);
         }
     }
-}
-
-/// Softmax along an axis of a matrix, from primitives.
-fn softmax(g: &mut Graph, x: Value, axis: u8) -> Value {
-    let shape = b(g).shape(x);
-    let m = reduce(g, Combine::Max, x, &[axis]);
-    let m = b(g).expand_axes(m, &[axis], &shape);
-    let d = b(g).sub(x, m);
-    let e = b(g).map(Scalar::Exp, &[d]);
-    let s = reduce(g, Combine::Add, e, &[axis]);
-    let s = b(g).expand_axes(s, &[axis], &shape);
-    b(g).div(e, s)
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub(super) struct Emitter<'a> {
     scratch: Value,
     /// Signatures already imported: parameters and result.
     signatures: Vec<(Vec<Type>, Option<Type>, SigRef)>,
+    /// Where a check continues that holds, while what happens otherwise is emitted.
+    good: Option<cranelift_codegen::ir::Block>,
 }
 
 pub(super) fn ty(reg: Reg) -> Type {
@@ -104,6 +106,7 @@ impl<'a> Emitter<'a> {
             bounds: (begin, end),
             scratch,
             signatures: Vec::new(),
+            good: None,
         }
     }
 
@@ -408,14 +411,19 @@ impl Target for Emitter<'_> {
         self.b.block_params(l.exit).to_vec()
     }
 
-    fn check(&mut self, ok: Value, code: i32, detail: Value) {
+    fn unless(&mut self, ok: Value) {
         let (good, bad) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(bad);
         self.b.ins().brif(ok, good, &[], bad, &[]);
         self.b.switch_to_block(bad);
+        self.good = Some(good);
+    }
+
+    fn fail(&mut self, code: i32, detail: Value) {
         self.b.ins().store(plain(), detail, self.scratch, 0);
         let code = self.b.ins().iconst(types::I32, i64::from(code as u32));
         self.b.ins().return_(&[code]);
+        let good = self.good.take().expect("`unless` stands before");
         self.b.switch_to_block(good);
     }
 

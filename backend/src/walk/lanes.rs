@@ -114,6 +114,24 @@ impl<T: Target> Walk<'_, T> {
         self.combine(combine, Reg::scalar(ty.elem), low, high)
     }
 
+    /// The largest detail of the lanes of a mask that do not hold, one of which does not.
+    pub(super) fn failed(&mut self, ok: Val, detail: Val) -> T::Value {
+        if self.parts_of(detail) == 1 && self.kernel.ty(detail).lanes == 1 {
+            return self.one(detail);
+        }
+        let none = self.int(i64::MIN);
+        let mut largest = none;
+        for part in 0..self.parts_of(ok) {
+            let (ok, details) = (self.part(ok, part), self.part(detail, part));
+            let (ok, details) = (self.split(Elem::Mask, ok), self.split(Elem::I64, details));
+            for (ok, detail) in ok.into_iter().zip(details) {
+                let failed = self.target.select(Reg::I64, ok, none, detail);
+                largest = self.target.bin(BinOp::Max, Reg::I64, largest, failed);
+            }
+        }
+        largest
+    }
+
     /// `a` is the accumulator or the lower lane. A float minimum or maximum is NaN when one of the two is.
     fn combine(&mut self, combine: Combine, reg: Reg, a: T::Value, b: T::Value) -> T::Value {
         let op = match combine {

@@ -17,7 +17,9 @@ use crate::BackendError;
 use crate::target::{Opened, Reg, Target};
 use part::{Form, Part, part_count};
 use rustorch_ir::dtype::DType;
-use rustorch_ir::loops::{Addr, BinOp, Block, Buf, Elem, For, Inst, Kernel, Stmt, Stretch, Val, register_of};
+use rustorch_ir::loops::{
+    Addr, BinOp, Block, Buf, Combine, Elem, For, Inst, Kernel, Stmt, Stretch, Val, register_of,
+};
 use smallvec::SmallVec;
 
 /// Emits a verified kernel.
@@ -172,8 +174,10 @@ impl<'k, T: Target> Walk<'k, T> {
                 }
                 Stmt::Check { ok, code, detail } => {
                     self.flush(&mut bundle)?;
-                    let (ok, detail) = (self.one(*ok), self.one(*detail));
-                    self.target.check(ok, *code, detail);
+                    let holds = self.reduce_lanes(Combine::And, *ok);
+                    self.target.unless(holds);
+                    let detail = self.failed(*ok, *detail);
+                    self.target.fail(*code, detail);
                 }
                 Stmt::Strip { routine, src, dst, count } => {
                     self.flush(&mut bundle)?;

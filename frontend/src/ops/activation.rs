@@ -1,10 +1,10 @@
 //! Activation functions.
 
-use super::extremes::bounded;
+use super::extremes::{bound, bounded};
 use super::operands::{Keeps, not_implemented, unary, widened};
 use crate::error::{Error, Result, fail, runtime};
 use crate::record::Recorded;
-use crate::registry::{Args, Scalar as Number};
+use crate::registry::{Args, Operand, Scalar as Number};
 use crate::tensor::Tensor;
 use rustorch_ir::DType;
 use rustorch_ir::op::Scalar;
@@ -32,7 +32,7 @@ fn relu(a: &Args<'_>) -> Result<Tensor> {
             // At 0 the value is the operand's, of either sign, and the gradient is 0.
             let flat = x.detach();
             let rest = x.lt(&zero)?.select(&zero, &flat)?;
-            x.le(&zero)?.select(&rest, &x)
+            x.le(&zero)?.flat_in(&[&x]).select(&rest, &x)
         }
     })
 }
@@ -57,12 +57,15 @@ fn gelu(a: &Args<'_>) -> Result<Tensor> {
 }
 
 fn silu(a: &Args<'_>) -> Result<Tensor> {
-    smooth(a, "silu_cpu", |x| x.mul(&x.map1(Scalar::Sigmoid)?))
+    smooth(a, "silu_cpu", |x| x.map1(Scalar::Silu))
 }
 
 fn leaky_relu(a: &Args<'_>) -> Result<Tensor> {
     let slope = a.scalar(1);
-    smooth(a, "leaky_relu_cpu", |x| x.literal(0.0).lt(x)?.select(x, &x.mul(&slope.recorded(x.dtype()))?))
+    smooth(a, "leaky_relu_cpu", |x| {
+        let above = x.literal(0.0).lt(x)?.flat_in(&[x]);
+        above.select(x, &x.mul(&slope.recorded(x.dtype()))?)
+    })
 }
 
 fn softplus(a: &Args<'_>) -> Result<Tensor> {
@@ -87,11 +90,10 @@ fn elu_of(x: &Recorded, below: &Recorded, scale: &Recorded, input_scale: &Record
 }
 
 fn elu(a: &Args<'_>) -> Result<Tensor> {
-    let (alpha, scale, input_scale) = (a.scalar(1), a.scalar(2), a.scalar(3));
+    let alpha = a.scalar(1);
     smooth(a, "elu_cpu", |x| {
         let dtype = x.dtype();
-        let below = Number::Float(alpha.as_f64() * scale.as_f64()).recorded(dtype);
-        elu_of(x, &below, &scale.recorded(dtype), &input_scale.recorded(dtype))
+        elu_of(x, &alpha.recorded(dtype), &x.literal(1.0), &x.literal(1.0))
     })
 }
 
@@ -121,12 +123,12 @@ fn hardtanh(a: &Args<'_>, low: Number, high: Number) -> Result<Tensor> {
         if x.dtype() == DType::Bool {
             return Err(Error::NotImplemented("Bool inputs not supported for hardtanh".into()));
         }
-        let (low, high) = (low.recorded(x.dtype()), high.recorded(x.dtype()));
+        let (low, high) = (bound(low, x.dtype()), bound(high, x.dtype()));
         let clamped = bounded(&x.detach(), Some(&low), Some(&high))?;
         if !x.tracks() {
             return Ok(clamped);
         }
-        x.le(&low)?.map2(Scalar::Or, &high.le(&x)?)?.select(&clamped, &x)
+        x.le(&low)?.map2(Scalar::Or, &high.le(&x)?)?.flat_in(&[&x]).select(&clamped, &x)
     })
 }
 
@@ -142,25 +144,23 @@ fn hardsigmoid(a: &Args<'_>) -> Result<Tensor> {
 
 fn hardswish(a: &Args<'_>) -> Result<Tensor> {
     smooth(a, "hardswish_cpu", |x| {
-        let y = x.mul(&ramp(x)?)?.div(&x.literal(6.0))?;
-        if x.tracks() { x.ne(x)?.select(x, &y) } else { Ok(y) }
+        let of = |x: &Recorded| x.mul(&ramp(x)?)?.div(&x.literal(6.0));
+        if !x.tracks() {
+            return of(x);
+        }
+        // The gradient of NaN is the line's.
+        let odd = x.ne(x)?;
+        odd.select(x, &of(&odd.select(&x.literal(0.0), x)?)?)
     })
 }
 
-/// `log(1 + exp(x))` without overflow, in value and gradient.
-fn log_of_one_plus_exp(x: &Recorded) -> Result<Recorded> {
-    let far = x.map1(Scalar::Abs)?.neg()?.map1(Scalar::Exp)?.map1(Scalar::Log1p)?;
-    x.map2(Scalar::Max, &x.literal(0.0))?.add(&far)
-}
-
 fn mish(a: &Args<'_>) -> Result<Tensor> {
-    smooth(a, "mish_cpu", |x| x.mul(&log_of_one_plus_exp(x)?.map1(Scalar::Tanh)?))
+    smooth(a, "mish_cpu", |x| x.map1(Scalar::Mish))
 }
 
 /// `log(sigmoid(x))`.
 pub(crate) fn log_sigmoid_of(x: &Recorded) -> Result<Recorded> {
-    let far = x.map1(Scalar::Abs)?.neg()?.map1(Scalar::Exp)?.map1(Scalar::Log1p)?;
-    x.map2(Scalar::Min, &x.literal(0.0))?.sub(&far)
+    x.map1(Scalar::LogSigmoid)
 }
 
 fn softsign(a: &Args<'_>) -> Result<Tensor> {
@@ -186,6 +186,9 @@ fn logsigmoid(a: &Args<'_>) -> Result<Tensor> {
 }
 
 fn tanhshrink(a: &Args<'_>) -> Result<Tensor> {
+    if a.tensor(0).dtype() == DType::Bool {
+        super::arithmetic::check_difference(a.operand(0), Operand::Number(Number::Float(0.0)))?;
+    }
     unary(a, Keeps::Input, |x| {
         let x = super::operands::float(&x)?;
         x.sub(&x.map1(Scalar::Tanh)?)
@@ -193,34 +196,40 @@ fn tanhshrink(a: &Args<'_>) -> Result<Tensor> {
 }
 
 crate::entries! {
-    "relu(Tensor self) -> Tensor" [FUNCTION | METHOD | INPLACE | NN]
+    "relu(Tensor self) -> Tensor" [FUNCTION | METHOD | INPLACE]
+        "`max(x, 0)`. The gradient at 0 is 0. Bool is refused." => |a| relu(a);
+    "relu(Tensor self, bool inplace=False) -> Tensor" [NN | INPLACE]
         "`max(x, 0)`. The gradient at 0 is 0. Bool is refused." => |a| relu(a);
     "gelu(Tensor self, *, str approximate='none') -> Tensor" [NN]
         "`x` times the normal distribution function of `x`, exactly or, with `approximate='tanh'`, by a hyperbolic \
          tangent. Floats only." => |a| gelu(a);
-    "silu(Tensor self) -> Tensor" [NN]
+    "silu(Tensor self, bool inplace=False) -> Tensor" [NN]
         "`x * sigmoid(x)`. Floats only." => |a| silu(a);
-    "leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor" [NN]
+    "leaky_relu(Tensor self, Scalar negative_slope=0.01, bool inplace=False) -> Tensor" [NN | INPLACE]
         "`x` above 0, else `negative_slope * x`. Floats only." => |a| leaky_relu(a);
     "softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor" [NN]
         "`log(1 + exp(beta * x)) / beta`, and `x` itself where `beta * x` exceeds `threshold`. Floats only."
         => |a| softplus(a);
-    "elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor" [NN]
+    "elu(Tensor self, Scalar alpha=1.0, bool inplace=False) -> Tensor" [NN | INPLACE]
         "`x` above 0, else `alpha * expm1(x)`. Floats only." => |a| elu(a);
-    "selu(Tensor self) -> Tensor" [FUNCTION | NN | INPLACE] grad "EluBackward0"
+    "selu(Tensor self) -> Tensor" [FUNCTION | INPLACE] grad "EluBackward0"
         "A scaled `elu` whose constants keep mean 0 and variance 1. Floats only." => |a| selu(a);
-    "celu(Tensor self, Scalar alpha=1.0) -> Tensor" [FUNCTION | NN | INPLACE]
+    "selu(Tensor self, bool inplace=False) -> Tensor" [NN | INPLACE] grad "EluBackward0"
+        "A scaled `elu` whose constants keep mean 0 and variance 1. Floats only." => |a| selu(a);
+    "celu(Tensor self, Scalar alpha=1.0) -> Tensor" [FUNCTION | INPLACE]
         "`max(x, 0) + min(0, alpha * expm1(x / alpha))`. Floats only." => |a| celu(a);
-    "relu6(Tensor self) -> Tensor" [NN] grad "HardtanhBackward0"
+    "celu(Tensor self, Scalar alpha=1.0, bool inplace=False) -> Tensor" [NN | INPLACE]
+        "`max(x, 0) + min(0, alpha * expm1(x / alpha))`. Floats only." => |a| celu(a);
+    "relu6(Tensor self, bool inplace=False) -> Tensor" [NN] grad "HardtanhBackward0"
         "`min(max(x, 0), 6)`." => |a| hardtanh(a, Number::Int(0), Number::Int(6));
-    "hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor" [NN]
+    "hardtanh(Tensor self, Scalar min_val=-1.0, Scalar max_val=1.0, bool inplace=False) -> Tensor" [NN | INPLACE]
         "`x` between the bounds, which pass no gradient. Bool is refused."
         => |a| hardtanh(a, a.scalar(1), a.scalar(2));
-    "hardsigmoid(Tensor self) -> Tensor" [NN]
+    "hardsigmoid(Tensor self, bool inplace=False) -> Tensor" [NN]
         "`min(max(x + 3, 0), 6) / 6`. Floats only." => |a| hardsigmoid(a);
-    "hardswish(Tensor self) -> Tensor" [NN]
+    "hardswish(Tensor self, bool inplace=False) -> Tensor" [NN]
         "`x * hardsigmoid(x)`. Floats only." => |a| hardswish(a);
-    "mish(Tensor self) -> Tensor" [NN]
+    "mish(Tensor self, bool inplace=False) -> Tensor" [NN]
         "`x * tanh(softplus(x))`. Floats only." => |a| mish(a);
     "logsigmoid(Tensor self) -> Tensor" [NN] grad "LogSigmoidBackward0"
         "`log(sigmoid(x))` without overflow. Floats only." => |a| logsigmoid(a);

@@ -78,12 +78,12 @@ impl<'a> Sum<'a> {
 
 /// torch's checks of the operands of `addmm`, whose first one has this dtype.
 fn check_addmm(base: DType, x: &Recorded, y: &Recorded) -> Result<()> {
+    same_dtypes(base, x, y)?;
     for (name, v) in [("self", x), ("mat2", y)] {
         if v.rank() != 2 {
             return mismatch(format!("addmm: {name} must be a matrix, got {}-D tensor", v.rank()), x, y);
         }
     }
-    same_dtypes(base, x, y)?;
     if x.shape()[1] != y.shape()[0] {
         let shapes = format!("{} and {}", by(x.shape()), by(y.shape()));
         return mismatch(format!("addmm: mat1 and mat2 shapes cannot be multiplied ({shapes})"), x, y);
@@ -132,18 +132,23 @@ fn addmv(a: &Args<'_>) -> Result<Tensor> {
     sum.finish(a, |x, y| contract(x, y, (&[], &[]), (&[1], &[0])))
 }
 
+/// A batch of matrices on both sides.
+fn check_three_axes(x: &Recorded, y: &Recorded) -> Result<()> {
+    if x.rank() == 3 && y.rank() == 3 {
+        return Ok(());
+    }
+    let name = if x.rank() != 3 { "batch1" } else { "batch2" };
+    mismatch(format!("{name} must be a 3D tensor"), x, y)
+}
+
 fn baddbmm(a: &Args<'_>) -> Result<Tensor> {
     let sum = Sum::read(a)?;
-    for v in [&sum.x, &sum.y] {
-        wrap_axis(2, v.rank())?;
-    }
     let (x, y) = (&sum.x, &sum.y);
-    if x.rank() != 3 || y.rank() != 3 {
-        let name = if x.rank() != 3 { "batch1" } else { "batch2" };
-        return mismatch(format!("{name} must be a 3D tensor"), x, y);
-    }
+    wrap_axis(1, x.rank())?;
+    wrap_axis(2, y.rank())?;
     let shape: Shape = [x.shape()[0], x.shape()[1], y.shape()[2]].into_iter().collect();
     check_expands(sum.base, &shape)?;
+    check_three_axes(x, y)?;
     check_batches(x, y)?;
     if sum.base.dtype() != x.dtype() {
         let [a, b, c] = sum.dtypes().map(c_name);
@@ -156,14 +161,11 @@ fn baddbmm(a: &Args<'_>) -> Result<Tensor> {
 /// The sum over the batch of its products.
 fn addbmm(a: &Args<'_>) -> Result<Tensor> {
     let sum = Sum::read(a)?;
-    for v in [&sum.x, &sum.y] {
+    let (x, y) = (&sum.x, &sum.y);
+    for v in [x, y] {
         wrap_axis(2, v.rank())?;
     }
-    let (x, y) = (&sum.x, &sum.y);
-    if x.rank() != 3 || y.rank() != 3 {
-        let name = if x.rank() != 3 { "batch1" } else { "batch2" };
-        return mismatch(format!("{name} must be a 3D tensor"), x, y);
-    }
+    check_three_axes(x, y)?;
     let (m, n) = (x.shape(), y.shape());
     check_expands(sum.base, &[m[1], n[2]].into_iter().collect())?;
     if m[0] != n[0] {

@@ -114,7 +114,8 @@ fn quotient(x: Operand<'_>, y: Operand<'_>, floor: bool) -> Result<Tensor> {
     let value = if floor {
         operands.map(Scalar::FloorDiv)?
     } else if operands.dtype.is_float() {
-        operands.map(Scalar::Div)?.map1(Scalar::Trunc)?
+        let [x, y] = [&operands.values[0], &operands.values[1]];
+        x.detach().div(&y.detach())?.map1(Scalar::Trunc)?.flat_in(&[x, y])
     } else {
         operands.map(Scalar::TruncDiv)?
     };
@@ -160,15 +161,11 @@ fn gcd(a: &Args<'_>) -> Result<Tensor> {
     operands.finish(operands.map(Scalar::Gcd)?)
 }
 
-/// A product with a power of two, made in two factors: the power alone may overflow.
+/// A product with a power of two, which overflows where the power alone does.
 fn ldexp(a: &Args<'_>) -> Result<Tensor> {
     let operands = Operands::read(&[a.operand(0), a.operand(1)], |dtype| Ok(to_float(dtype)))?;
-    let wide = operands.dtype.accumulator();
-    let [x, exponent] = [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?];
-    let half = exponent.mul_literal(0.5)?.map1(Scalar::Floor)?;
-    let rest = exponent.sub(&half)?;
-    let value = x.mul(&half.map1(Scalar::Exp2)?)?.mul(&rest.map1(Scalar::Exp2)?)?;
-    let out = operands.finish(value.cast(operands.dtype)?)?;
+    let value = operands.values[0].mul(&operands.values[1].map1(Scalar::Exp2)?)?;
+    let out = operands.finish(value)?;
     keep_both(a)?;
     Ok(out)
 }

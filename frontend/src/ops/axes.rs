@@ -74,17 +74,3 @@ pub(crate) fn require_elements(name: &str, x: &Recorded, dims: Option<&[i64]>, a
         None => Ok(()),
     }
 }
-
-/// The shape that both broadcast to, or torch's error.
-pub(crate) fn broadcast(a: &Shape, b: &Shape) -> Result<Shape> {
-    a.broadcast(b).map_err(|axis| {
-        let rank = a.rank().max(b.rank());
-        let extent = |s: &Shape| (axis + s.rank()).checked_sub(rank).map_or(1, |i| s[i].get());
-        let message = format!(
-            "The size of tensor a ({}) must match the size of tensor b ({}) at non-singleton dimension {axis}",
-            extent(a),
-            extent(b)
-        );
-        Error::shapes(message, a, b)
-    })
-}

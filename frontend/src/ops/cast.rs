@@ -20,7 +20,7 @@ pub fn copy_in_place(x: &Tensor, source: &Tensor) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let (sizes, value) = (x.sizes(), source.read()?);
-    let shape = super::axes::broadcast(&sizes, value.shape())?;
+    let shape = crate::record::broadcast_shapes(&sizes, value.shape())?;
     if shape != sizes {
         let message = format!("output with shape {sizes} doesn't match the broadcast shape {shape}");
         return Err(Error::shapes(message, &sizes, value.shape()));

@@ -22,6 +22,9 @@ fn logical(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
 }
 
 fn bitwise(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
+    if let (Operand::Tensor(x), Operand::Tensor(y)) = (a.operand(0), a.operand(1)) {
+        crate::record::broadcast_shapes(&x.sizes(), &y.sizes())?;
+    }
     let operands = Operands::read(&[a.operand(0), a.operand(1)], |dtype| {
         if dtype.is_float() {
             not_implemented(&format!("bitwise_{}_cpu", op.name()), dtype)

@@ -55,7 +55,7 @@ pub fn cat(list: &[Tensor], dim: i64) -> Result<Tensor> {
     // What is left out has a gradient too, without elements.
     let value = |t: &Tensor| {
         let value = t.read()?.cast(dtype)?;
-        if skipped(t) { value.reshape(&none) } else { Ok(value) }
+        if skipped(t) { Ok(value.reshape(&none)?.flat_in(&[&value])) } else { Ok(value) }
     };
     let values: Vec<Recorded> = list.iter().map(value).collect::<Result<_>>()?;
     Tensor::from_value(joined(&values, axis)?)
@@ -211,9 +211,9 @@ entries! {
         "The tensors one behind the other: along axis 2." => |a| dstack(a.tensors(0));
     "column_stack(Tensor[] tensors) -> Tensor" [FUNCTION | OUT] grad "CatBackward0"
         "The tensors side by side, vectors as columns." => |a| column_stack(a.tensors(0));
-    "block_diag(Tensor[] tensors) -> Tensor" [FUNCTION]
+    "block_diag(Tensor[] *tensors) -> Tensor" [FUNCTION]
         "A matrix with these matrices along its diagonal, and 0 elsewhere." => |a| block_diag(a.tensors(0));
-    "cartesian_prod(Tensor[] tensors) -> Tensor" [FUNCTION] grad "StackBackward0"
+    "cartesian_prod(Tensor[] *tensors) -> Tensor" [FUNCTION] grad "StackBackward0"
         "All tuples with an element of each 1-D tensor, a row each." => |a| cartesian_prod(a.tensors(0));
     "combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor" [FUNCTION] grad "IndexBackward0"
         "All selections of `r` elements of a 1-D tensor, a row each."

@@ -298,8 +298,20 @@ fn triangle_indices(a: &Args<'_>, lower: bool) -> Result<Tensor> {
         let edge = row.saturating_add(offset);
         if lower { 0..edge.saturating_add(1).clamp(0, columns) } else { edge.clamp(0, columns)..columns }
     };
+    // The rows that have elements; the shortest is at one end, and from there they grow by one to the whole width.
+    let (first, last) = match lower {
+        _ if columns == 0 => (0, 0),
+        true => (0i64.saturating_sub(offset).clamp(0, rows), rows),
+        false => (0, columns.saturating_sub(offset).clamp(0, rows)),
+    };
+    let (count, width) = (i128::from(last - first), i128::from(columns));
+    let shortest = within(if lower { first } else { last - 1 });
+    let shortest = i128::from(shortest.end - shortest.start);
+    let growing = count.min(width - shortest);
+    let total = shortest * growing + growing * (growing - 1) / 2 + (count - growing) * width;
+    shape_of(&[2, i64::try_from(total).unwrap_or(i64::MAX)], DType::I64)?;
     let (mut places, mut seconds) = (Vec::new(), Vec::new());
-    for row in 0..rows {
+    for row in first..last {
         places.extend(within(row).map(|_| row));
         seconds.extend(within(row));
     }

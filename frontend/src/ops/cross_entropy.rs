@@ -119,11 +119,12 @@ struct Targets {
 }
 
 impl Targets {
-    fn read(target: &Tensor, ignore: i64) -> Result<Targets> {
+    /// The gradient in `scores` is constant, which torch's second derivative says by zeros.
+    fn read(target: &Tensor, ignore: i64, scores: &Recorded) -> Result<Targets> {
         let target = target.read()?.cast(DType::I64)?;
         let ignored = target.eq(&Number::Int(ignore).recorded(DType::I64))?;
         let index = ignored.select(&target.literal_int(0), &target)?;
-        Ok(Targets { index, ignored })
+        Ok(Targets { index, ignored: ignored.flat_in(&[scores]) })
     }
 
     /// The entries of `scores` that the classes name; without the class axis.
@@ -192,7 +193,7 @@ fn nll_loss(a: &Args<'_>) -> Result<Tensor> {
     check_weight(&scores, weight, &classes)?;
     check_range(target, classes.count, ignore)?;
     let wide = scores.dtype().accumulator();
-    let targets = Targets::read(target, ignore)?;
+    let targets = Targets::read(target, ignore, &scores)?;
     let weight = read_weight(weight, wide)?;
     let loss = likelihood(&scores.cast(wide)?, &targets, weight.as_ref(), &classes, reduction)?;
     finish(a, loss, scores.dtype())
@@ -248,7 +249,7 @@ fn cross_entropy(a: &Args<'_>) -> Result<Tensor> {
         )?;
         return finish(a, loss, dtype);
     }
-    let targets = Targets::read(target, ignore)?;
+    let targets = Targets::read(target, ignore, &log)?;
     let loss = likelihood(&log, &targets, weight.as_ref(), &classes, reduction)?;
     let loss = if smoothing > 0.0 {
         let smooth = smoothed(&log, &targets, weight.as_ref(), &classes, reduction)?;

@@ -2,6 +2,7 @@
 
 use super::operands::not_implemented;
 use crate::error::{Error, Result, runtime};
+use crate::promote::to_sum;
 use crate::record::Recorded;
 use crate::registry::Args;
 use crate::tensor::Tensor;
@@ -137,7 +138,7 @@ impl Labelled {
     fn summed(mut self, keep: impl Fn(Label) -> bool) -> Result<Labelled> {
         let axes: Vec<usize> = (0..self.labels.len()).filter(|&i| !keep(self.labels[i])).collect();
         if !axes.is_empty() {
-            self.value = self.value.sum(&axes)?;
+            self.value = self.value.cast(to_sum(self.value.dtype()))?.sum(&axes)?;
             self.labels.retain(|&l| keep(l));
         }
         Ok(self)
@@ -317,7 +318,7 @@ fn einsum(a: &Args<'_>) -> Result<Tensor> {
 }
 
 crate::entries! {
-    "einsum(str equation, Tensor[] tensors) -> Tensor" [FUNCTION] grad "ViewBackward0"
+    "einsum(str equation, Tensor[] *operands) -> Tensor" [FUNCTION] grad "ViewBackward0"
         "The sum of products that the equation says: `ij,jk->ik` names the axes of each operand and of the result; axes \
          that the result does not name are summed, a letter repeated within an operand is its diagonal, `...` stands for \
          further axes, which are broadcast. Without `->` the result has the letters that occur once, in order."

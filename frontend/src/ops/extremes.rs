@@ -4,7 +4,7 @@ use super::operands::{Operands, keep, keep_both, not_implemented};
 use super::pointwise::is_nan;
 use crate::error::{Result, runtime};
 use crate::record::Recorded;
-use crate::registry::{Args, Operand};
+use crate::registry::{Args, Operand, Scalar as Number};
 use crate::tensor::Tensor;
 use rustorch_ir::DType;
 use rustorch_ir::op::Scalar;
@@ -20,7 +20,8 @@ fn extremum(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
 fn extremum_of_numbers(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
     let operands = Operands::read(&[a.operand(0), a.operand(1)], Ok)?;
     let (x, y) = (&operands.values[0], &operands.values[1]);
-    let mut value = operands.map(op)?;
+    // Of zeros of either sign the first is taken, and the second by torch's kernel for bf16.
+    let mut value = if operands.dtype == DType::BF16 { y.map2(op, x)? } else { operands.map(op)? };
     if operands.dtype.is_float() {
         value = is_nan(x)?.select(y, &value)?;
         value = is_nan(y)?.select(x, &value)?;
@@ -65,8 +66,33 @@ fn bounded_by_tensors(x: &Recorded, low: Option<&Recorded>, high: Option<&Record
     }
     let pinned = x.eq(low)?.map2(Scalar::And, &x.eq(high)?)?;
     let odd = is_nan(&value)?.map2(Scalar::Or, &pinned)?;
-    let whole = x.add(&value.detach().sub(&x.detach())?)?;
-    odd.select(&whole, &value)
+    let in_full = |r: &Recorded| r.add(&value.detach().sub(&r.detach())?);
+    let value = odd.select(&in_full(x)?, &value)?;
+    // Where the bounds meet above the operand, the lower one has all of the gradient.
+    let closed = low.eq(high)?.map2(Scalar::And, &x.lt(low)?)?;
+    closed.select(low, &value)
+}
+
+/// torch's error for a bound of whole numbers that no element can keep.
+fn check_bound(bound: Operand<'_>, name: &str, dtype: DType) -> Result<()> {
+    let (Operand::Number(n), Some((low, high))) = (bound, dtype.integer_range()) else { return Ok(()) };
+    let beyond = if name == "min" { n.as_i64() > high } else { n.as_i64() < low };
+    if !beyond {
+        return Ok(());
+    }
+    runtime(format!(
+        "Clamp {name} value {} is outside the representable range of {}",
+        n.as_i64(),
+        dtype.scalar_type_name()
+    ))
+}
+
+/// A bound of whole numbers, which wraps nowhere.
+pub(crate) fn bound(n: Number, dtype: DType) -> Recorded {
+    match dtype.integer_range() {
+        Some((low, high)) => Number::Int(n.as_i64().clamp(low, high)).recorded(dtype),
+        None => n.recorded(dtype),
+    }
 }
 
 fn clamp(a: &Args<'_>, low: Option<usize>, high: Option<usize>, kernel: &str) -> Result<Tensor> {
@@ -82,11 +108,20 @@ fn clamp(a: &Args<'_>, low: Option<usize>, high: Option<usize>, kernel: &str) ->
         DType::Bool if by_tensors && (low.is_none() || high.is_none()) => Ok(dtype),
         DType::Bool if by_tensors => not_implemented("clamp_cpu", dtype),
         DType::Bool => not_implemented(kernel, dtype),
-        _ => Ok(dtype),
+        _ => {
+            low.map_or(Ok(()), |i| check_bound(a.operand(i), "min", dtype))?;
+            high.map_or(Ok(()), |i| check_bound(a.operand(i), "max", dtype))?;
+            Ok(dtype)
+        }
     })?;
-    let (x, low_at, high_at) =
-        (&operands.values[0], low.map(|_| 1), high.map(|_| 1 + usize::from(low.is_some())));
-    let (low_value, high_value) = (low_at.map(|i| &operands.values[i]), high_at.map(|i| &operands.values[i]));
+    let x = &operands.values[0];
+    let value_of = |i: usize, at: usize| match a.operand(i) {
+        Operand::Number(n) => bound(n, operands.dtype),
+        Operand::Tensor(_) => operands.values[at].clone(),
+    };
+    let low_value = low.map(|i| value_of(i, 1));
+    let high_value = high.map(|i| value_of(i, 1 + usize::from(low.is_some())));
+    let (low_value, high_value) = (low_value.as_ref(), high_value.as_ref());
     let value = if by_tensors {
         bounded_by_tensors(x, low_value, high_value)?
     } else {
@@ -122,18 +157,18 @@ crate::entries! {
         "The larger of two elements; NaN only if both are." => |a| extremum_of_numbers(a, Scalar::Max);
     "fmin(Tensor self, Tensor other) -> Tensor" [EXTREMUM]
         "The smaller of two elements; NaN only if both are." => |a| extremum_of_numbers(a, Scalar::Min);
-    "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor" [CLAMP] alias ["clip"] grad "ClampBackward1"
-        "Each element, but at least `min` and at most `max`; `max` if the bounds cross. NaN stays NaN. At least one \
-         bound is given." => |a| clamp(a, Some(1), Some(2), "clamp_scalar_cpu");
     "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor" [CLAMP] alias ["clip"]
         "Each element between the elements of `min` and `max`, which are broadcast."
         => |a| clamp(a, Some(1), Some(2), "clamp_cpu");
-    "clamp_min(Tensor self, Scalar min) -> Tensor" [CLAMP]
-        "Each element, but at least `min`." => |a| clamp(a, Some(1), None, "clamp_min_scalar_cpu");
+    "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor" [CLAMP] alias ["clip"] grad "ClampBackward1"
+        "Each element, but at least `min` and at most `max`; `max` if the bounds cross. NaN stays NaN. At least one \
+         bound is given." => |a| clamp(a, Some(1), Some(2), "clamp_scalar_cpu");
     "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor" [CLAMP] grad "ClampMinBackward1"
         "Each element, but at least the element of `min`." => |a| clamp(a, Some(1), None, "clamp_min_scalar_cpu");
-    "clamp_max(Tensor self, Scalar max) -> Tensor" [CLAMP]
-        "Each element, but at most `max`." => |a| clamp(a, None, Some(1), "clamp_max_scalar_cpu");
+    "clamp_min(Tensor self, Scalar min) -> Tensor" [CLAMP]
+        "Each element, but at least `min`." => |a| clamp(a, Some(1), None, "clamp_min_scalar_cpu");
     "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor" [CLAMP] grad "ClampMaxBackward1"
         "Each element, but at most the element of `max`." => |a| clamp(a, None, Some(1), "clamp_max_scalar_cpu");
+    "clamp_max(Tensor self, Scalar max) -> Tensor" [CLAMP]
+        "Each element, but at most `max`." => |a| clamp(a, None, Some(1), "clamp_max_scalar_cpu");
 }

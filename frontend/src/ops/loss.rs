@@ -54,7 +54,10 @@ fn of_difference(
     let wide = operands.dtype.accumulator();
     let [x, y] = [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?];
     let loss = f(&x.sub(&y)?)?.cast(operands.dtype)?;
-    let out = reduced(loss, reduction, &[a.tensor(0), a.tensor(1)])?;
+    // torch allocates the losses of `huber_loss` like the input.
+    let both = [a.tensor(0), a.tensor(1)];
+    let like = if kernel == "huber_cpu" { &both[..1] } else { &both[..] };
+    let out = reduced(loss, reduction, like)?;
     keep_both(a)?;
     Ok(out)
 }

@@ -134,7 +134,9 @@ fn dot_of(x: &Recorded, y: &Recorded) -> Result<Recorded> {
         );
         return mismatch(message, x, y);
     }
-    refuse_bool("dot", x, y)?;
+    if x.dtype() == DType::Bool {
+        return not_implemented("dot", DType::Bool);
+    }
     contract(x, y, (&[], &[]), (&[0], &[0]))
 }
 
@@ -204,7 +206,7 @@ fn batched(x: &Recorded, y: &Recorded) -> Result<Recorded> {
         (v.shape()[..at].iter().copied().collect(), v.shape()[at..].iter().copied().collect())
     };
     let ((x_batch, x_matrix), (y_batch, y_matrix)) = (split(x), split(y));
-    let batch = super::axes::broadcast(&x_batch, &y_batch)?;
+    let batch = crate::record::broadcast_shapes(&x_batch, &y_batch)?;
     check_inner(x, y, x.rank() - 1, y.rank() - 2)?;
     let whole = |matrix: &Shape| -> Shape { batch.iter().chain(matrix.iter()).copied().collect() };
     let (x, y) = (x.broadcast_to(&whole(&x_matrix))?, y.broadcast_to(&whole(&y_matrix))?);
@@ -317,6 +319,16 @@ fn tensordot(a: &Args<'_>) -> Result<Tensor> {
     product(a, |x, y| tensordot_of(x, y, &left, &right))
 }
 
+fn tensordot_by_pairs(a: &Args<'_>) -> Result<Tensor> {
+    let [left, right] = a.int_lists(2) else {
+        return Err(Error::Value(format!(
+            "tensordot expects two lists of axes, but got {}",
+            a.int_lists(2).len()
+        )));
+    };
+    product(a, |x, y| tensordot_of(x, y, left, right))
+}
+
 const PRODUCT: crate::registry::Kinds = {
     use crate::registry::kinds::*;
     FUNCTION | METHOD | OUT
@@ -340,9 +352,9 @@ crate::entries! {
         "All products of an element of the one vector with one of the other: (n, m)." => |a| outer(a);
     "inner(Tensor self, Tensor other) -> Tensor" [PRODUCT] grad "ViewBackward0"
         "The sums of products along the last axes; a product where one is 0-d." => |a| inner(a);
-    "tensordot.int(Tensor self, Tensor other, int dims=2) -> Tensor" [FUNCTION] grad "ViewBackward0"
+    "tensordot.int(Tensor a, Tensor b, int dims=2) -> Tensor" [FUNCTION | OUT] grad "ViewBackward0"
         "Sums of products over the last `dims` axes of the one and the first of the other." => |a| tensordot(a);
-    "tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor" [FUNCTION] grad "ViewBackward0"
-        "Sums of products over the axes in pairs; an axis of extent 1 stands for as many as the other has."
-        => |a| product(a, |x, y| tensordot_of(x, y, a.ints(2), a.ints(3)));
+    "tensordot(Tensor a, Tensor b, int[][] dims) -> Tensor" [FUNCTION | OUT] grad "ViewBackward0"
+        "Sums of products over the axes in pairs, the one's listed first and then the other's; an axis of extent 1 \
+         stands for as many as the other has." => |a| tensordot_by_pairs(a);
 }

@@ -1,5 +1,6 @@
 //! Norms of vectors and matrices.
 
+use super::arithmetic::check_difference;
 use super::axes::{Axes, kept, named, reduce, reduced};
 use super::operands::keep;
 use super::reduce::dropped;
@@ -249,6 +250,7 @@ fn linalg_norm(a: &Args<'_>) -> Result<Tensor> {
 
 fn dist(a: &Args<'_>) -> Result<Tensor> {
     let (x, y) = (a.tensor(0), a.tensor(1));
+    check_difference(a.operand(0), a.operand(1))?;
     let dtype = [x, y].iter().fold(Promotion::default(), |p, &t| p.operand(Operand::Tensor(t))).dtype();
     let difference = x.read()?.cast(dtype)?.sub(&y.read()?.cast(dtype)?)?;
     let axes: Axes = (0..difference.rank()).collect();

@@ -1,6 +1,6 @@
 //! How element-wise compositions take their operands: read, promoted, and said to be saved for the gradient.
 
-use super::layout::finish;
+use super::layout::{finish, finish_converted};
 use crate::error::{Error, Result};
 use crate::promote::{Promotion, to_float};
 use crate::record::Recorded;
@@ -133,11 +133,19 @@ impl<'a> Operands<'a> {
 
     /// The result of the operation as a tensor that lies in memory as torch's does.
     pub fn finish(&self, value: Recorded) -> Result<Tensor> {
-        let value = match self.narrow {
-            Some(dtype) => value.cast(dtype)?,
-            None => value,
-        };
-        finish(value, &self.tensors)
+        finish_converted(self.rounded(value)?, &self.tensors, self.narrow.unwrap_or(self.dtype))
+    }
+
+    /// The result as a tensor in row-major order.
+    pub fn row_major(&self, value: Recorded) -> Result<Tensor> {
+        Tensor::from_value(self.rounded(value)?)
+    }
+
+    fn rounded(&self, value: Recorded) -> Result<Recorded> {
+        match self.narrow {
+            Some(dtype) => value.cast(dtype),
+            None => Ok(value),
+        }
     }
 
     /// `op` of all operands.

@@ -29,17 +29,20 @@ fn abs(a: &Args<'_>) -> Result<Tensor> {
     })
 }
 
+/// `-x`; torch refuses bools.
+pub(crate) fn negative(x: &Recorded) -> Result<Recorded> {
+    if x.dtype() == DType::Bool {
+        return Err(Error::NotImplemented(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use \
+             the `~` or `logical_not()` operator instead."
+                .into(),
+        ));
+    }
+    x.neg()
+}
+
 fn neg(a: &Args<'_>) -> Result<Tensor> {
-    unary(a, Keeps::Nothing, |x| {
-        if x.dtype() == DType::Bool {
-            return Err(Error::NotImplemented(
-                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a \
-                 mask, use the `~` or `logical_not()` operator instead."
-                    .into(),
-            ));
-        }
-        x.neg()
-    })
+    unary(a, Keeps::Nothing, |x| negative(&x))
 }
 
 fn positive(a: &Args<'_>) -> Result<Tensor> {
@@ -106,7 +109,12 @@ fn rounded(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
 fn round_decimals(a: &Args<'_>) -> Result<Tensor> {
     let decimals = a.int(1);
     if decimals == 0 {
-        return rounded(a, Scalar::Round);
+        let dtype = a.tensor(0).dtype();
+        return if dtype.is_float() {
+            rounded(a, Scalar::Round)
+        } else {
+            not_implemented("round_vml_cpu", dtype)
+        };
     }
     unary(a, Keeps::Nothing, |x| {
         if !x.dtype().is_float() {
@@ -133,35 +141,16 @@ fn frac(a: &Args<'_>) -> Result<Tensor> {
 fn logit(a: &Args<'_>) -> Result<Tensor> {
     let eps = a.opt_float(1);
     unary(a, Keeps::Input, |x| {
-        widened(&float(&x)?, |x| {
-            let (zero, one) = (x.literal(0.0), x.literal(1.0));
-            let inner = match eps {
-                Some(eps) => {
-                    let low = Number::Float(eps).recorded(x.dtype());
-                    let high = Number::Float(1.0 - eps).recorded(x.dtype());
-                    let below = x.lt(&low)?.select(&low, x)?;
-                    high.lt(&below)?.select(&high, &below)?
-                }
-                None => {
-                    let inside = zero.le(x)?.map2(Scalar::And, &x.le(&one)?)?;
-                    x.mul(&inside.select(&one, &x.literal(f64::NAN))?)?
-                }
-            };
-            // Apart, the two logarithms have finite gradients wherever their sum has.
-            inner.map1(Scalar::Log)?.sub(&inner.neg()?.map1(Scalar::Log1p)?)
-        })
-    })
-}
-
-fn sinc(a: &Args<'_>) -> Result<Tensor> {
-    unary(a, Keeps::Input, |x| {
-        widened(&float(&x)?, |x| {
-            let (zero, one) = (x.literal(0.0), x.literal(1.0));
-            let at_zero = x.eq(&zero)?;
-            // The quotient is not asked at 0, where its gradient is not a number.
-            let angle = at_zero.select(&one, &x.mul_literal(PI)?)?;
-            at_zero.select(&one, &angle.map1(Scalar::Sin)?.div(&angle)?)
-        })
+        let x = float(&x)?;
+        let Some(eps) = eps else { return x.map1(Scalar::Logit) };
+        let low = Number::Float(eps).recorded(x.dtype());
+        let high = x.literal(1.0).sub(&low)?;
+        let still = x.detach();
+        let raised = x.lt(&low)?.select(&low, &still)?;
+        let clamped = high.lt(&raised)?.select(&high, &raised)?;
+        // Beyond the bounds there is no gradient.
+        let beyond = x.lt(&low)?.map2(Scalar::Or, &high.lt(&x)?)?.flat_in(&[&x]);
+        beyond.select(&clamped, &x)?.map1(Scalar::Logit)
     })
 }
 
@@ -176,6 +165,7 @@ fn polygamma(a: &Args<'_>) -> Result<Tensor> {
     }
     let value = widened(&float(&x.read()?)?, |x| match n {
         0 => x.map1(Scalar::Digamma),
+        1 => x.map1(Scalar::Trigamma),
         n => Recorded::map(Scalar::Polygamma, &[&x.literal(n as f64), x]),
     })?;
     let out = super::layout::finish(value, &[x])?;
@@ -188,20 +178,29 @@ fn mvlgamma(a: &Args<'_>) -> Result<Tensor> {
     if p < 1 {
         return runtime("p has to be greater than or equal to 1");
     }
-    unary(a, Keeps::Input, |x| {
-        widened(&float(&x)?, |x| {
-            let mut sum = x.map1(Scalar::Lgamma)?;
-            for i in 1..p {
-                sum = sum.add(&x.add_literal(-0.5 * i as f64)?.map1(Scalar::Lgamma)?)?;
-            }
-            let p = p as f64;
-            sum.add_literal(p * (p - 1.0) / 4.0 * PI.ln())
-        })
-    })
+    let x = a.tensor(0).read()?;
+    if x.dtype() == DType::Bool {
+        return runtime("The input tensor may not be a boolean tensor.");
+    }
+    // torch sums over an axis of its own, so the result lies in row-major order.
+    let value = widened(&float(&x)?, |x| {
+        let mut sum = x.map1(Scalar::Lgamma)?;
+        for i in 1..p {
+            sum = sum.add(&x.add_literal(-0.5 * i as f64)?.map1(Scalar::Lgamma)?)?;
+        }
+        let p = p as f64;
+        sum.add_literal(p * (p - 1.0) / 4.0 * PI.ln())
+    })?;
+    let out = Tensor::from_value(value)?;
+    Keeps::Input.save(a, &out)?;
+    Ok(out)
 }
 
 fn nan_to_num(a: &Args<'_>) -> Result<Tensor> {
     let number = |i: usize| a.opt_float(i);
+    if a.in_place() && !a.tensor(0).dtype().is_float() {
+        return Ok(a.tensor(0).clone());
+    }
     unary(a, Keeps::Input, |x| {
         if !x.dtype().is_float() {
             return Ok(x);
@@ -375,7 +374,7 @@ crate::entries! {
     "i0(Tensor self) -> Tensor" [UNARY]
         "The modified Bessel function of the first kind, of order 0." => |a| float_unary(a, Scalar::I0, Keeps::Input);
     "sinc(Tensor self) -> Tensor" [UNARY]
-        "`sin(pi x) / (pi x)`, and 1 at 0." => |a| sinc(a);
+        "`sin(pi x) / (pi x)`, and 1 at 0." => |a| float_unary(a, Scalar::Sinc, Keeps::Input);
     "deg2rad(Tensor self) -> Tensor" [UNARY] grad "Deg2RadBackward0"
         "Degrees to radians." => |a| scaled(a, PI / 180.0);
     "rad2deg(Tensor self) -> Tensor" [UNARY] grad "Rad2DegBackward0"
@@ -400,7 +399,7 @@ crate::entries! {
         "Where elements are zero, as a bool tensor." => |a| logical_not(a);
     "bitwise_not(Tensor self) -> Tensor" [UNARY]
         "Every bit of integers inverted; of bools, not. Floats are refused." => |a| bitwise_not(a);
-    "frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)" [QUESTION]
+    "frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)" [QUESTION | OUT]
         "Each float as `mantissa * 2**exponent`, with the mantissa's magnitude in [0.5, 1) and an int32 exponent."
         => |a| frexp(a);
 }

@@ -10,15 +10,17 @@ use crate::registry::{Args, Operand, Scalar as Number, write_result};
 use crate::tensor::Tensor;
 use rustorch_ir::op::Scalar;
 use rustorch_ir::{DType, Literal};
-use std::f64::consts::LN_2;
 
 /// `x` to a power that has a form of its own; `None` for others.
 fn special_power(x: &Recorded, exponent: f64) -> Option<Result<Recorded>> {
     let float = x.dtype().is_float();
     Some(match exponent {
         0.0 if !x.tracks() => Recorded::full(Literal::from_f64(x.dtype(), 1.0), x.shape()),
-        0.0 if float => x.map2(Scalar::Pow, &x.literal(0.0)),
-        1.0 => Ok(x.clone()),
+        0.0 if float => {
+            Recorded::full(Literal::from_f64(x.dtype(), 1.0), x.shape()).map(|one| one.flat_in(&[x]))
+        }
+        // torch's gradient reads the operand, and is constant in it.
+        1.0 => x.and_flat_in(&[x]),
         2.0 => x.mul(x),
         3.0 => x.mul(x).and_then(|square| square.mul(x)),
         0.5 if float => x.map1(Scalar::Sqrt),
@@ -36,6 +38,7 @@ fn power(
     chosen: impl Fn(DType) -> DType,
 ) -> Result<(Tensor, bool)> {
     let checked = |dtype: DType| match (chosen(dtype), exponent) {
+        (DType::Bool, Operand::Number(e)) if matches!(e.as_f64(), 0.0 | 1.0) => Ok(DType::Bool),
         (DType::Bool, _) => not_implemented("pow", DType::Bool),
         (dtype, Operand::Number(e)) if !dtype.is_float() && e.as_f64() < 0.0 => {
             runtime("Integers to negative integer powers are not allowed.")
@@ -53,7 +56,9 @@ fn power(
         _ => operands.map(Scalar::IntPow)?,
     };
     let exponent_tracks = y.tracks();
-    Ok((operands.finish(value)?, exponent_tracks))
+    // Powers of a number lie in row-major order, unlike other results.
+    let out = if base.is_number() { operands.row_major(value)? } else { operands.finish(value)? };
+    Ok((out, exponent_tracks))
 }
 
 fn pow(a: &Args<'_>, chosen: impl Fn(DType) -> DType) -> Result<Tensor> {
@@ -122,35 +127,10 @@ fn nextafter(a: &Args<'_>) -> Result<Tensor> {
     without_derivative("nextafter", out, &[x, y])
 }
 
-/// `log(exp(x) + exp(y))` by the larger and the distance.
-fn logaddexp(a: &Args<'_>, binary: bool) -> Result<Tensor> {
-    let operands = floats(a, if binary { "logaddexp2_cpu" } else { "logaddexp_cpu" })?;
-    let wide = operands.dtype.accumulator();
-    let [x, y] = [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?];
-    let far = x.sub(&y)?.map1(Scalar::Abs)?.neg()?;
-    let rest = if binary {
-        far.map1(Scalar::Exp2)?.map1(Scalar::Log1p)?.mul_literal(1.0 / LN_2)?
-    } else {
-        far.map1(Scalar::Exp)?.map1(Scalar::Log1p)?
-    };
-    let sum = x.map2(Scalar::Max, &y)?.add(&rest)?;
-    // Equal infinities have no distance.
-    let infinite = x.map1(Scalar::Abs)?.eq(&x.literal(f64::INFINITY))?.map2(Scalar::And, &x.eq(&y)?)?;
-    let out = operands.finish(infinite.select(&x, &sum)?.cast(operands.dtype)?)?;
-    keep_both(a)?;
-    Ok(out)
-}
-
 /// `x * log(y)`, 0 where x is 0 and y is a number.
 fn xlogy(a: &Args<'_>) -> Result<Tensor> {
     let operands = Operands::read(&[a.operand(0), a.operand(1)], |dtype| Ok(to_float(dtype)))?;
-    let wide = operands.dtype.accumulator();
-    let [x, y] = [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?];
-    let zero = x.literal(0.0);
-    let endless = y.le(&zero)?.map2(Scalar::Or, &y.eq(&y.literal(f64::INFINITY))?)?;
-    let none = x.eq(&zero)?.map2(Scalar::And, &endless)?;
-    let log = none.select(&zero, &y.map1(Scalar::Log)?)?;
-    let out = operands.finish(x.mul(&log)?.cast(operands.dtype)?)?;
+    let out = operands.finish(operands.map(Scalar::Xlogy)?)?;
     keep_other(a, &operands.values)?;
     keep(a, &[1])?;
     Ok(out)
@@ -220,9 +200,9 @@ crate::entries! {
     "nextafter(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
         "The next float after `self` in the direction of `other`." => |a| nextafter(a);
     "logaddexp(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | OUT]
-        "`log(exp(self) + exp(other))` without overflow. Floats only." => |a| logaddexp(a, false);
+        "`log(exp(self) + exp(other))` without overflow. Floats only." => |a| float_only(a, Scalar::LogAddExp, "logaddexp_cpu");
     "logaddexp2(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | OUT]
-        "`log2(2**self + 2**other)` without overflow. Floats only." => |a| logaddexp(a, true);
+        "`log2(2**self + 2**other)` without overflow. Floats only." => |a| float_only(a, Scalar::LogAddExp2, "logaddexp2_cpu");
     "xlogy.Tensor(Tensor self, Tensor other) -> Tensor"
         [FUNCTION | METHOD | INPLACE | OUT | NUMBERS | NUMBERS_FIRST]
         "`self * log(other)`; 0 where `self` is 0 and `other` is not NaN." => |a| xlogy(a);

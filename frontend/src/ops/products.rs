@@ -1,11 +1,10 @@
 //! Chains of products, Kronecker products, and products along an axis.
 
-use super::axes::broadcast;
 use super::matmul::mm_of;
 use super::operands::{Operands, keep_other};
 use crate::error::{Error, Result, runtime};
 use crate::promote::c_name;
-use crate::record::Recorded;
+use crate::record::{Recorded, broadcast_shapes};
 use crate::registry::Args;
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
@@ -143,7 +142,7 @@ fn vecdot(a: &Args<'_>) -> Result<Tensor> {
             y.dtype().scalar_type_name()
         )));
     }
-    let shape = broadcast(x.shape(), y.shape())?;
+    let shape = broadcast_shapes(x.shape(), y.shape())?;
     let axis = wrap_axis(a.int(2), shape.rank())?;
     let wide = x.dtype().accumulator();
     let products = x.cast(wide)?.mul(&y.cast(wide)?)?;

@@ -313,7 +313,7 @@ fn normal_by(a: &Args<'_>, mean: Option<&Tensor>) -> Result<Tensor> {
     let deviation = std.read()?.detach();
     check_deviations(&deviation)?;
     let (shape, dtype) = match mean {
-        Some(mean) => (super::axes::broadcast(&mean.sizes(), &std.sizes())?, mean.dtype()),
+        Some(mean) => (crate::record::broadcast_shapes(&mean.sizes(), &std.sizes())?, mean.dtype()),
         None => (std.sizes(), std.dtype()),
     };
     let place = Place::rows(shape);

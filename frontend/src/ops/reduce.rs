@@ -1,7 +1,7 @@
 //! Sums, products and tests along axes.
 
 use super::axes::{extent, reduce, reduced};
-use super::operands::{Keeps, keep};
+use super::operands::{Keeps, keep, not_implemented};
 use super::pointwise::is_nan;
 use crate::error::{Error, Result, runtime};
 use crate::promote::to_sum;
@@ -106,7 +106,8 @@ fn logsumexp(a: &Args<'_>) -> Result<Tensor> {
     }
     let axes = reduced(x.rank(), Some(dims))?;
     let value = if x.numel() == 0 {
-        reduce(&x, Combine::Add, &axes, true)?.add_literal(f64::NEG_INFINITY)?
+        let nothing = reduce(&x, Combine::Add, &axes, true)?;
+        nothing.and_flat_in(&[&x])?.add_literal(f64::NEG_INFINITY)?
     } else {
         let most = offset(&x, &axes)?;
         let sum = reduce(&x.sub(&most)?.map1(Scalar::Exp)?, Combine::Add, &axes, true)?;
@@ -127,6 +128,9 @@ pub(crate) fn dropped(x: &Recorded, axes: &[usize]) -> Result<Recorded> {
 }
 
 fn trace(a: &Args<'_>) -> Result<Tensor> {
+    if a.tensor(0).dtype() == DType::Bool {
+        return not_implemented("trace", DType::Bool);
+    }
     let x = summand(a, None)?;
     if x.rank() != 2 {
         return runtime(format!("trace: expected a matrix, but got tensor with dim {}", x.rank()));

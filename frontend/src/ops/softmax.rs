@@ -1,6 +1,7 @@
 //! Softmax and its logarithm.
 
 use super::operands::not_implemented;
+use super::pointwise::negative;
 use crate::error::Result;
 use crate::record::Recorded;
 use crate::registry::Args;
@@ -32,7 +33,17 @@ fn along(
     kernel: &str,
     f: impl FnOnce(&Recorded, usize) -> Result<Recorded>,
 ) -> Result<Tensor> {
-    let x = a.tensor(0).read()?;
+    along_axis(a, &a.tensor(0).read()?, dtype, kernel, f)
+}
+
+/// As [`along`], of `x` in the place of the first argument.
+fn along_axis(
+    a: &Args<'_>,
+    x: &Recorded,
+    dtype: Option<DType>,
+    kernel: &str,
+    f: impl FnOnce(&Recorded, usize) -> Result<Recorded>,
+) -> Result<Tensor> {
     let axis = wrap_axis(a.int(1), x.rank())?;
     let x = x.cast(dtype.unwrap_or(x.dtype()))?;
     if !x.dtype().is_float() {
@@ -47,6 +58,12 @@ fn along(
     Ok(out)
 }
 
+/// Whole numbers are negated, and wrap, before they are converted.
+fn softmin(a: &Args<'_>) -> Result<Tensor> {
+    let x = a.tensor(0).read()?;
+    along_axis(a, &negative(&x)?, a.opt_dtype(2), SOFTMAX, softmax_of)
+}
+
 const SOFTMAX: &str = "softmax_lastdim_kernel_impl";
 
 crate::entries! {
@@ -57,5 +74,5 @@ crate::entries! {
         "The logarithm of `softmax`, without overflow or loss for small probabilities."
         => |a| along(a, a.opt_dtype(2), "log_softmax_lastdim_kernel_impl", log_softmax_of);
     "softmin(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [NN] grad "SoftmaxBackward0"
-        "`softmax` of the negative elements." => |a| along(a, a.opt_dtype(2), SOFTMAX, |x, axis| softmax_of(&x.neg()?, axis));
+        "`softmax` of the negative elements." => |a| softmin(a);
 }

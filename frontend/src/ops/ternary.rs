@@ -41,7 +41,7 @@ fn select(a: &Args<'_>) -> Result<Tensor> {
 
 fn masked_fill(a: &Args<'_>) -> Result<Tensor> {
     let (x, mask, fill) = (a.tensor(0).read()?, a.tensor(1).read()?, a.operand(2));
-    super::axes::broadcast(mask.shape(), x.shape())?;
+    crate::record::broadcast_shapes(mask.shape(), x.shape())?;
     if mask.dtype() != DType::Bool {
         return runtime(format!(
             "masked_fill_ only supports boolean masks, but got mask with dtype {}",
@@ -89,20 +89,11 @@ fn lerp(a: &Args<'_>) -> Result<Tensor> {
     }
     let wide = dtype.accumulator();
     let (x, y) = (start.read()?.cast(wide)?, end.read()?.cast(wide)?);
-    let way = y.sub(&x)?;
-    let from_start = |w: &Recorded| x.add(&w.mul(&way)?);
-    let from_end = |w: &Recorded| y.sub(&way.mul(&w.literal(1.0).sub(w)?)?);
-    let value = match weight {
-        Operand::Number(n) => {
-            let w = n.recorded(wide);
-            if n.as_f64().abs() < 0.5 { from_start(&w)? } else { from_end(&w)? }
-        }
-        Operand::Tensor(t) => {
-            let w = t.read()?.cast(wide)?;
-            let near = w.map1(Scalar::Abs)?.lt(&w.literal(0.5))?;
-            near.select(&from_start(&w)?, &from_end(&w)?)?
-        }
+    let w = match weight {
+        Operand::Number(n) => n.recorded(wide),
+        Operand::Tensor(t) => t.read()?.cast(wide)?,
     };
+    let value = Recorded::map(Scalar::Lerp, &[&x, &y, &w])?;
     let out = super::layout::finish(value.cast(dtype)?, &tensors)?;
     keep(a, if weight.is_number() { &[] } else { &[0, 1, 2] })?;
     Ok(out)

@@ -100,6 +100,7 @@ pub enum Arg<'a> {
     Bool(bool),
     Int(i64),
     Ints(SmallVec<[i64; 4]>),
+    IntLists(Vec<SmallVec<[i64; 4]>>),
     Float(f64),
     Floats(Vec<f64>),
     Scalar(Scalar),
@@ -123,6 +124,7 @@ impl Arg<'_> {
             Arg::Bool(_) => "bool",
             Arg::Int(_) => "int",
             Arg::Ints(_) => "int[]",
+            Arg::IntLists(_) => "int[][]",
             Arg::Float(_) => "float",
             Arg::Floats(_) => "float[]",
             Arg::Scalar(_) => "Scalar",
@@ -177,6 +179,11 @@ impl<'a> Args<'a> {
 
     pub(super) fn saves_result(&self) -> bool {
         self.saves_result.get()
+    }
+
+    /// Whether the result will overwrite the receiver.
+    pub fn in_place(&self) -> bool {
+        self.target.is_some()
     }
 
     /// Says that the gradient reads `operand` as it is now: writing it before the backward is torch's error. To be
@@ -248,6 +255,7 @@ impl<'a> Args<'a> {
         bool, opt_bool: bool = Arg::Bool(value) => *value;
         int, opt_int: i64 = Arg::Int(value) => *value;
         ints, opt_ints: &[i64] = Arg::Ints(list) => list;
+        int_lists, opt_int_lists: &[SmallVec<[i64; 4]>] = Arg::IntLists(list) => list;
         float, opt_float: f64 = Arg::Float(value) => *value;
         floats, opt_floats: &[f64] = Arg::Floats(list) => list;
         scalar, opt_scalar: Scalar = Arg::Scalar(value) => *value;

@@ -15,19 +15,23 @@ impl Overload {
     }
 
     /// Runs the operation with arguments in the order of the schema. The in-place form returns nothing new: its
-    /// result is the tensor at [`Signature::receiver`], which was written.
+    /// result is the tensor at [`Signature::receiver`], which was written unless the operation gave it back as it was.
     pub fn call(&self, args: &Args<'_>) -> Result<Ret> {
         let scope = Scope::enter(self.grad);
-        if !self.in_place {
+        let in_place = self.in_place || self.signature.in_place.is_some_and(|i| args.bool(i));
+        if !in_place {
             return (self.entry.call)(&args.of_call(&scope, None));
         }
         let target = args.tensor(self.signature.receiver.unwrap_or(0));
         let tracks = (0..args.len()).any(|i| matches!(args.get(i), Arg::Tensor(t) if t.requires_grad()));
-        target.check_write(tracks)?;
+        target.check_fill(tracks)?;
         let inner = args.of_call(&scope, Some(target));
         let Ret::Tensor(result) = (self.entry.call)(&inner)? else {
             return Err(Error::Runtime(format!("{}_ has no single result to write", self.signature.name)));
         };
+        if result.is_same(target) {
+            return Ok(Ret::Tensor(result));
+        }
         write_result(target, &result)?;
         if inner.saves_result() {
             scope.save(target)?;
@@ -54,13 +58,15 @@ fn check_cast(from: DType, to: DType) -> Result<()> {
     )))
 }
 
-/// Whether `result` may be written to `out`.
-pub fn check_out(out: &Tensor, result: &Tensor) -> Result<()> {
+/// Whether `result` of the operation `name` may be written to `out`.
+pub fn check_out(name: &str, out: &Tensor, result: &Tensor) -> Result<()> {
     if out.requires_grad() || result.requires_grad() {
         return fail(
             Error::Autograd,
-            "functions with out=... arguments don't support automatic differentiation, but one of the arguments \
-             requires grad.",
+            format!(
+                "{name}(): functions with out=... arguments don't support automatic differentiation, but one of the \
+                 arguments requires grad."
+            ),
         );
     }
     check_cast(result.dtype(), out.dtype())
@@ -71,7 +77,7 @@ pub fn write_out(out: &Tensor, result: &Tensor) -> Result<()> {
     // What is written may be a view of `out` itself.
     let value = result.read()?;
     if out.sizes() != result.sizes() {
-        out.resize(&result.sizes())?;
+        out.resize_as(result)?;
     }
     out.write(value.detach().cast(out.dtype())?)
 }

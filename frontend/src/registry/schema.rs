@@ -13,6 +13,8 @@ pub enum Ty {
     Int,
     /// With a length, a single integer stands for that many equal ones.
     Ints(Option<u8>),
+    /// Each item is a list of integers or one integer.
+    IntLists,
     Float,
     Floats,
     Scalar,
@@ -35,6 +37,7 @@ impl Ty {
             Ty::Bool => "bool",
             Ty::Int => "int",
             Ty::Ints(_) => "tuple of ints",
+            Ty::IntLists => "tuple of tuples of ints",
             Ty::Float => "float",
             Ty::Floats => "tuple of floats",
             Ty::Scalar => "Number",
@@ -66,6 +69,8 @@ pub struct Param {
     /// `None` is a value of its own.
     pub optional: bool,
     pub keyword_only: bool,
+    /// Written `*name`: takes all positional arguments that are left; of tensors also a single list.
+    pub rest: bool,
     pub default: Option<Default>,
 }
 
@@ -108,6 +113,8 @@ pub struct Signature {
     pub positional: usize,
     /// The place of the parameter called `self`.
     pub receiver: Option<usize>,
+    /// The place of the parameter called `inplace`, by which a call chooses the in-place form.
+    pub in_place: Option<usize>,
     pub returns: Returns,
 }
 
@@ -132,7 +139,16 @@ impl Signature {
         }
         let positional = params.iter().filter(|p| !p.keyword_only).count();
         let receiver = params.iter().position(|p| p.name == "self");
-        Ok(Signature { name, overload, params, positional, receiver, returns: returned(returns.trim()) })
+        let in_place = params.iter().position(|p| p.name == "inplace");
+        Ok(Signature {
+            name,
+            overload,
+            params,
+            positional,
+            receiver,
+            in_place,
+            returns: returned(returns.trim()),
+        })
     }
 
     /// As torch's messages print it; without the receiver for a method.
@@ -156,7 +172,8 @@ impl Signature {
                 Some(Default::Ints(list)) => format!(" = {:?}", list.as_slice()),
                 Some(Default::Str(s)) => format!(" = '{s}'"),
             };
-            parts.push(format!("{} {name}{default}", param.ty.python_name()));
+            let star = if param.rest { "*" } else { "" };
+            parts.push(format!("{} {star}{name}{default}", param.ty.python_name()));
         }
         format!("({})", parts.join(", "))
     }
@@ -184,17 +201,24 @@ fn param(text: &'static str, keyword_only: bool) -> Option<Param> {
         Some((name, default)) => (name, Some(default)),
         None => (rest, None),
     };
+    let (name, rest) = match name.strip_prefix('*') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
     let (ty, optional) = kind(ty)?;
     let default = match default {
         None => None,
         Some(text) => Some(value(text, ty)?),
     };
-    Some(Param { name, ty, optional, keyword_only, default })
+    Some(Param { name, ty, optional, keyword_only, rest, default })
 }
 
 fn kind(text: &str) -> Option<(Ty, bool)> {
     if let "Tensor?[]" = text {
         return Some((Ty::OptTensors, false));
+    }
+    if let "int[][]" = text {
+        return Some((Ty::IntLists, false));
     }
     let (text, optional) = match text.strip_suffix('?') {
         Some(text) => (text, true),

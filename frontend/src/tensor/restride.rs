@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::grad_mode;
 use crate::record::Recorded;
 use crate::view::ViewOp;
-use rustorch_ir::{Literal, Shape};
+use rustorch_ir::Literal;
 
 impl Tensor {
     /// Makes this tensor the view `op` of what it was. It counts as a write, though no element changes.
@@ -31,15 +31,21 @@ impl Tensor {
         Ok(())
     }
 
-    /// torch's `resize_`: row-major order in the same storage if that has room, else zeros in a new one.
-    pub fn resize(&self, sizes: &Shape) -> Result<()> {
+    /// Gives the tensor the sizes of `like`, in its order: in the same storage if that has room, else zeros in a new one.
+    pub fn resize_as(&self, like: &Tensor) -> Result<()> {
+        let (sizes, order) = (like.sizes(), like.memory_order());
         let offset = self.storage_offset();
         let last = (offset as usize).checked_add(sizes.numel());
         if last.is_some_and(|last| last <= self.storage().shape().numel()) {
-            let strides = sizes.contiguous_strides();
-            return self.become_view(ViewOp::AsStrided { sizes: sizes.clone(), strides, offset });
+            let mut strides = sizes.contiguous_strides();
+            let mut next = 1;
+            for &axis in order.iter().rev() {
+                strides[axis] = next;
+                next *= sizes[axis].get().max(1) as i64;
+            }
+            return self.become_view(ViewOp::AsStrided { sizes, strides, offset });
         }
-        let zeros = Recorded::full(Literal::from_i64(self.dtype(), 0), sizes)?;
-        self.set_data(&Tensor::from_value(zeros)?)
+        let zeros = Recorded::full(Literal::from_i64(self.dtype(), 0), &sizes)?;
+        self.set_data(&Tensor::from_value_in_order(zeros, &order)?)
     }
 }

@@ -73,11 +73,12 @@ impl Tensor {
         }
         let value = super::own_gradient(value)?;
         crate::realize::recorded(&value)?;
-        self.with_body(|body| {
+        self.with_body(|body| -> Result<()> {
             body.replace(&value, grad_mode::is_grad_enabled())?;
             body.version.bump(&body.storage);
             Ok(())
-        })
+        })?;
+        crate::realize::eagerly(&self.storage().value())
     }
 
     /// Whether [`Tensor::write`] is allowed; `tracks` says whether an operand requires grad. Operations ask
@@ -159,7 +160,7 @@ impl Body {
         };
         let history = match root.grad_node() {
             Some((grad, port)) => Some((grad.clone(), port)),
-            None if old.tracks() => Some((GradNode::ends(&old), 0)),
+            None if old.tracks() => Some((GradNode::ends([old]), 0)),
             None => None,
         };
         let previous = std::mem::replace(&mut self.storage.state().value, whole);

@@ -56,7 +56,8 @@ impl Step {
                 let spans: SmallVec<[Span; 4]> = from.iter().map(|d| Span::all(d.get())).collect();
                 new.slice(&spans)
             }
-            Step::Expand { .. } => Ok(base.clone()),
+            // No element is written, but the gradient of what would have been is 0.
+            Step::Expand { .. } => Ok(if new.tracks() { base.flat_in(&[base, new]) } else { base.clone() }),
             Step::Pick { from, at } => {
                 base.flatten()?.scatter(&places(at)?, new, picks(at), None::<Combine>)?.reshape(from)
             }

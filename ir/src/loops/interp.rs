@@ -287,17 +287,25 @@ impl<'k> Machine<'k, '_> {
                     Ok(())
                 }
                 Stmt::Store { buf, addr, value, .. } => self.store(*buf, *addr, *value),
-                Stmt::Check { ok, code, detail } => {
-                    if self.get(*ok) == 0 {
-                        return Err(Exit::Check(*code, self.get(*detail) as i64));
-                    }
-                    Ok(())
-                }
+                Stmt::Check { ok, code, detail } => match self.failed(*ok, *detail) {
+                    Some(detail) => return Err(Exit::Check(*code, detail)),
+                    None => Ok(()),
+                },
                 Stmt::Strip { routine, src, dst, count } => self.run_strip(routine, src, *dst, *count),
             };
             done.map_err(|fault| Exit::Fault(stmt, fault))?;
         }
         Ok(())
+    }
+
+    /// The largest detail of the lanes that do not hold, if there are any.
+    fn failed(&self, ok: Val, detail: Val) -> Option<i64> {
+        let (mask, details) = (self.at(ok), self.at(detail));
+        let wide = self.kernel.ty(detail).lanes > 1;
+        (0..self.kernel.ty(ok).lanes as usize)
+            .filter(|&lane| self.regs[mask + lane] == 0)
+            .map(|lane| self.regs[details + if wide { lane } else { 0 }] as i64)
+            .max()
     }
 
     fn run_loop(&mut self, l: &'k For) -> Result<(), Exit<'k>> {

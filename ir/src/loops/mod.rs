@@ -241,8 +241,9 @@ pub enum Stmt {
         addr: Addr,
         value: Val,
     },
-    /// Leaves the kernel with `code`, which is not 0, unless the scalar mask holds; `detail` (I64) goes to
-    /// the first word of the failure record at the start of the scratch memory.
+    /// Leaves the kernel with `code`, which is not 0, unless the mask holds in all its lanes. `detail` (I64, of
+    /// one lane or as many as the mask) goes to the first word of the failure record at the start of the scratch
+    /// memory; of the lanes that fail the largest detail does.
     Check {
         ok: Val,
         code: i32,

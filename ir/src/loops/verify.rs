@@ -461,8 +461,13 @@ impl<'k> Scopes<'k> {
             Stmt::Check { ok, code, detail } => {
                 self.used(*ok)?;
                 self.used(*detail)?;
-                self.types.is(*ok, Ty::MASK)?;
-                self.types.index(*detail)?;
+                let lanes = self.types.ty(*ok)?.lanes;
+                self.types.is(*ok, Ty::MASK.with_lanes(lanes))?;
+                if self.types.ty(*detail)?.lanes == 1 {
+                    self.types.index(*detail)?;
+                } else {
+                    self.types.is(*detail, Ty::I64.with_lanes(lanes))?;
+                }
                 if *code == 0 { Err(Problem::CheckCode) } else { Ok(()) }
             }
             Stmt::Strip { src, dst, count, .. } => {

@@ -130,7 +130,8 @@ scalars! {
         emit |b, _, x| b.bin(BinOp::Div, x[0], x[1]),
         grad |b, x, y, g| {
             let p = b.div(g, x[1]);
-            let q = b.mul(p, y);
+            let slope = b.div(y, x[1]);
+            let q = b.mul(g, slope);
             let q = b.neg(q);
             vec![Some(p), Some(q)]
         };
@@ -188,18 +189,40 @@ scalars! {
         grad |b, x, _, g| {
             let (p, q) = (b.mul(x[0], x[0]), b.mul(x[1], x[1]));
             let norm = b.add_(p, q);
-            let g = b.div(g, norm);
-            let p = b.mul(g, x[1]);
-            let q = b.mul(g, x[0]);
-            let q = b.neg(q);
+            let (zero, one) = (b.fill_like(norm, 0.0), b.fill_like(norm, 1.0));
+            let inverse = b.div(one, norm);
+            let origin = b.map(Scalar::Eq, &[norm, zero]);
+            let inverse = b.select(origin, zero, inverse);
+            let (p, minus) = (b.mul(g, x[1]), b.neg(x[0]));
+            let q = b.mul(g, minus);
+            let (p, q) = (b.mul(p, inverse), b.mul(q, inverse));
             vec![Some(p), Some(q)]
         };
     Hypot(2) "hypot" Float Cheap
         emit |b, _, x| b.math("hypot", &[x[0], x[1]]),
         grad |b, x, y, g| {
-            let g = b.div(g, y);
             let (p, q) = (b.mul(g, x[0]), b.mul(g, x[1]));
-            vec![Some(p), Some(q)]
+            vec![Some(b.div(p, y)), Some(b.div(q, y))]
+        };
+    /// `log(exp(x) + exp(y))`, by the larger and the distance.
+    LogAddExp(2) "log_add_exp" Float Dear
+        emit |b, _, x| log_add_exp(b, x, false),
+        grad |b, x, _, g| softmax_of_two(b, x, g, Scalar::Exp);
+    /// `log2(2^x + 2^y)`.
+    LogAddExp2(2) "log_add_exp2" Float Dear
+        emit |b, _, x| log_add_exp(b, x, true),
+        grad |b, x, _, g| softmax_of_two(b, x, g, Scalar::Exp2);
+    /// `x log(y)`; 0 where x is 0 and y a number.
+    Xlogy(2) "xlogy" Float Dear
+        emit |b, _, x| xlogy(b, x[0], x[1]),
+        grad |b, x, _, g| {
+            let zero = b.fill_like(x[0], 0.0);
+            let log = b.map(Scalar::Log, &[x[1]]);
+            let (none, endless) = (b.map(Scalar::Eq, &[x[0], zero]), b.map(Scalar::Le, &[x[1], zero]));
+            let still = b.map(Scalar::And, &[none, endless]);
+            let log = b.select(still, zero, log);
+            let (p, q) = (b.mul(g, log), b.mul(g, x[0]));
+            vec![Some(p), Some(b.div(q, x[1]))]
         };
     /// The larger; NaN if either is.
     Max(2) "max" Number Cheap
@@ -222,7 +245,7 @@ scalars! {
         };
     /// The next number towards the second operand.
     NextAfter(2) "next_after" Float Cheap
-        emit |b, _, x| math::nextafter(b, x[0], x[1]),
+        emit |b, t, x| next_after(b, t, x[0], x[1]),
         grad none;
     Gcd(2) "gcd" Integer Dear
         emit |b, t, x| gcd(b, t, x[0], x[1]),
@@ -350,6 +373,40 @@ scalars! {
             let s = b.mul(rest, y);
             times(b, g, s)
         };
+    /// `x * sigmoid(x)`.
+    Silu(1) "silu" Float Dear
+        emit |b, _, x| { let s = b.math("sigmoid", &[x[0]]); b.bin(BinOp::Mul, x[0], s) },
+        grad |b, x, _, g| {
+            let one = b.fill_like(x[0], 1.0);
+            let s = b.map(Scalar::Sigmoid, x);
+            let rest = b.sub(one, s);
+            let rise = b.mul(x[0], rest);
+            let rise = b.add_(one, rise);
+            let slope = b.mul(s, rise);
+            times(b, g, slope)
+        };
+    /// `x * tanh(log(1 + exp(x)))`.
+    Mish(1) "mish" Float Dear
+        emit |b, _, x| mish(b, x[0]),
+        grad |b, x, _, g| {
+            let n = b.neg(x[0]);
+            let soft = b.map(Scalar::LogSigmoid, &[n]);
+            let soft = b.neg(soft);
+            let (t, s) = (b.map(Scalar::Tanh, &[soft]), b.map(Scalar::Sigmoid, x));
+            let rest = quadratic(b, t, -1.0, 1.0);
+            let rise = b.mul(x[0], s);
+            let rise = b.mul(rise, rest);
+            let slope = b.add_(t, rise);
+            times(b, g, slope)
+        };
+    /// `log(sigmoid(x))`, without overflow.
+    LogSigmoid(1) "log_sigmoid" Float Dear
+        emit |b, _, x| log_sigmoid(b, x[0]),
+        grad |b, x, _, g| {
+            let n = b.neg(x[0]);
+            let s = b.map(Scalar::Sigmoid, &[n]);
+            times(b, g, s)
+        };
     Erf(1) "erf" Float Dear
         emit |b, _, x| b.math("erf", &[x[0]]),
         grad |b, x, _, g| { let s = bell(b, x[0], FRAC_2_SQRT_PI); times(b, g, s) };
@@ -370,9 +427,45 @@ scalars! {
     Digamma(1) "digamma" Float Dear
         emit |b, _, x| b.math("digamma", &[x[0]]),
         grad |b, x, _, g| {
-            let one = b.fill_like(x[0], 1.0);
-            let s = b.map(Scalar::Polygamma, &[one, x[0]]);
+            let s = b.map(Scalar::Trigamma, &[x[0]]);
             times(b, g, s)
+        };
+    /// The derivative of `digamma`.
+    Trigamma(1) "trigamma" Float Dear
+        emit |b, _, x| b.math("trigamma", &[x[0]]),
+        grad |b, x, _, g| {
+            let two = b.fill_like(x[0], 2.0);
+            let s = b.map(Scalar::Polygamma, &[two, x[0]]);
+            times(b, g, s)
+        };
+    /// `sin(pi x) / (pi x)`; 1 at 0.
+    Sinc(1) "sinc" Float Dear
+        emit |b, _, x| sinc(b, x[0]),
+        grad |b, x, _, g| {
+            let zero = b.fill_like(x[0], 0.0);
+            let angle = b.scale(x[0], PI);
+            let square = b.mul(x[0], x[0]);
+            let square = b.scale(square, PI);
+            let (sine, cosine) = (b.map(Scalar::Sin, &[angle]), b.map(Scalar::Cos, &[angle]));
+            let slope = b.mul(angle, cosine);
+            let slope = b.sub(slope, sine);
+            let slope = b.div(slope, square);
+            let d = b.mul(g, slope);
+            let flat = b.map(Scalar::Eq, &[square, zero]);
+            vec![Some(b.select(flat, zero, d))]
+        };
+    /// `log(x / (1 - x))`.
+    Logit(1) "logit" Float Dear
+        emit |b, _, x| logit(b, x[0]),
+        grad |b, x, _, g| {
+            let (zero, one) = (b.fill_like(x[0], 0.0), b.fill_like(x[0], 1.0));
+            let nan = b.fill_like(x[0], f64::NAN);
+            let (above, below) = (b.map(Scalar::Le, &[zero, x[0]]), b.map(Scalar::Le, &[x[0], one]));
+            let inside = b.map(Scalar::And, &[above, below]);
+            let rest = b.sub(one, x[0]);
+            let d = b.mul(x[0], rest);
+            let d = b.div(g, d);
+            vec![Some(b.select(inside, d, nan))]
         };
     /// Regularised lower incomplete gamma function; the gradient is with respect to the second operand.
     Igamma(2) "igamma" Float Dear
@@ -389,11 +482,11 @@ scalars! {
         };
     /// Modified Bessel function of the first kind, order 0.
     I0(1) "i0" Float Dear
-        emit |b, _, x| b.math("i0", &[x[0]]),
+        emit |b, _, x| bessel(b, "i0", x[0]),
         grad |b, x, _, g| { let s = b.map(Scalar::I1, x); times(b, g, s) };
     /// Modified Bessel function of the first kind, order 1.
     I1(1) "i1" Float Dear
-        emit |b, _, x| b.math("i1", &[x[0]]),
+        emit |b, _, x| bessel(b, "i1", x[0]),
         grad |b, x, y, g| {
             let i0 = b.map(Scalar::I0, x);
             let zero = b.fill_like(x[0], 0.0);
@@ -423,10 +516,30 @@ scalars! {
             let (p, q) = (b.select(x[0], g, zero), b.select(x[0], zero, g));
             vec![None, Some(p), Some(q)]
         };
+    /// `x + w (y - x)` of x, y and w, from the nearer end; torch's kernels contract it.
+    Lerp(3) "lerp" Float Cheap
+        emit |b, _, x| lerp(b, x[0], x[1], x[2]),
+        grad |b, x, _, g| {
+            let one = b.fill_like(x[2], 1.0);
+            let (rest, way) = (b.sub(one, x[2]), b.sub(x[1], x[0]));
+            vec![Some(b.mul(g, rest)), Some(b.mul(g, x[2])), Some(b.mul(g, way))]
+        };
     /// 32 random bits (non-negative, as i64): Philox 4x32-10 of a counter and a key.
     RandomBits(2) "random_bits" Long Dear
         emit |b, _, x| random_bits(b, x[0], x[1]),
         grad none;
+}
+
+/// The gradients of the logarithm of a sum of two powers, each its share of the sum.
+fn softmax_of_two(b: &mut dyn Build, x: &[Value], g: Value, power: Scalar) -> Vec<Option<Value>> {
+    let one = b.fill_like(g, 1.0);
+    let mut share = |own: Value, other: Value| {
+        let gap = b.sub(other, own);
+        let ratio = b.map(power, &[gap]);
+        let whole = b.add_(one, ratio);
+        b.div(g, whole)
+    };
+    vec![Some(share(x[0], x[1])), Some(share(x[1], x[0]))]
 }
 
 /// `scale * exp(-x^2)`.

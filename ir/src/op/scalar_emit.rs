@@ -1,7 +1,7 @@
 //! How the functions of the table that are neither one instruction nor an expansion are computed.
 
 use super::scalar::DIVISION_BY_ZERO;
-use super::scalar_math as math;
+use super::scalar_math::{self as math, Core};
 use crate::dtype::DType;
 use crate::loops::build::LoopBuilder;
 use crate::loops::{BinOp, CastOp, CmpOp, Combine, Elem, UnOp, Val};
@@ -187,6 +187,133 @@ pub(super) fn polygamma(b: &mut LoopBuilder, n: Val, x: Val) -> Val {
     let even = b.cmp(CmpOp::Eq, half, floor);
     let negative = b.un(UnOp::Neg, value);
     b.select(even, negative, value)
+}
+
+/// By the larger and the distance; torch's kernels contract the binary form.
+pub(super) fn log_add_exp(b: &mut LoopBuilder, x: &[Val], binary: bool) -> Val {
+    let elem = b.ty(x[0]).elem;
+    let larger = b.combine(Combine::Max, x[0], x[1]);
+    let gap = b.bin(BinOp::Sub, x[0], x[1]);
+    let gap = b.un(UnOp::Abs, gap);
+    let gap = b.un(UnOp::Neg, gap);
+    let power = b.math(if binary { "exp2" } else { "exp" }, &[gap]);
+    let log = b.math("log1p", &[power]);
+    let sum = if binary {
+        let scale = b.float(elem, std::f64::consts::LOG2_E);
+        b.fma(log, scale, larger)
+    } else {
+        b.bin(BinOp::Add, larger, log)
+    };
+    // Equal infinities have no distance.
+    let infinity = b.float(elem, f64::INFINITY);
+    let size = b.un(UnOp::Abs, x[0]);
+    let infinite = b.cmp(CmpOp::Eq, size, infinity);
+    let equal = b.cmp(CmpOp::Eq, x[0], x[1]);
+    let both = b.bin(BinOp::And, infinite, equal);
+    b.select(both, x[0], sum)
+}
+
+/// `min(x, 0) - log(1 + exp(-|x|))`.
+pub(super) fn log_sigmoid(b: &mut LoopBuilder, x: Val) -> Val {
+    let zero = b.float(b.ty(x).elem, 0.0);
+    let size = b.un(UnOp::Abs, x);
+    let minus = b.un(UnOp::Neg, size);
+    let power = b.math("exp", &[minus]);
+    let log = b.math("log1p", &[power]);
+    let below = b.combine(Combine::Min, x, zero);
+    b.bin(BinOp::Sub, below, log)
+}
+
+pub(super) fn mish(b: &mut LoopBuilder, x: Val) -> Val {
+    let minus = b.un(UnOp::Neg, x);
+    let soft = log_sigmoid(b, minus);
+    let soft = b.un(UnOp::Neg, soft);
+    let t = b.math("tanh", &[soft]);
+    b.bin(BinOp::Mul, x, t)
+}
+
+pub(super) fn xlogy(b: &mut LoopBuilder, x: Val, y: Val) -> Val {
+    let zero = b.float(b.ty(x).elem, 0.0);
+    let log = b.math("log", &[y]);
+    let product = b.bin(BinOp::Mul, x, log);
+    let none = b.cmp(CmpOp::Eq, x, zero);
+    let number = b.cmp(CmpOp::Eq, y, y);
+    let still = b.bin(BinOp::And, none, number);
+    b.select(still, zero, product)
+}
+
+pub(super) fn lerp(b: &mut LoopBuilder, x: Val, y: Val, w: Val) -> Val {
+    let elem = b.ty(x).elem;
+    let (half, one) = (b.float(elem, 0.5), b.float(elem, 1.0));
+    let way = b.bin(BinOp::Sub, y, x);
+    let from_start = b.fma(w, way, x);
+    let rest = b.bin(BinOp::Sub, one, w);
+    let back = b.un(UnOp::Neg, way);
+    let from_end = b.fma(back, rest, y);
+    let size = b.un(UnOp::Abs, w);
+    let near = b.cmp(CmpOp::Lt, size, half);
+    b.select(near, from_start, from_end)
+}
+
+pub(super) fn sinc(b: &mut LoopBuilder, x: Val) -> Val {
+    let elem = b.ty(x).elem;
+    let (zero, one, pi) = (b.float(elem, 0.0), b.float(elem, 1.0), b.float(elem, std::f64::consts::PI));
+    let angle = b.bin(BinOp::Mul, x, pi);
+    let sine = b.math("sin", &[angle]);
+    let ratio = b.bin(BinOp::Div, sine, angle);
+    let at_zero = b.cmp(CmpOp::Eq, x, zero);
+    b.select(at_zero, one, ratio)
+}
+
+pub(super) fn logit(b: &mut LoopBuilder, x: Val) -> Val {
+    let one = b.float(b.ty(x).elem, 1.0);
+    let rest = b.bin(BinOp::Sub, one, x);
+    let odds = b.bin(BinOp::Div, x, rest);
+    b.math("log", &[odds])
+}
+
+/// NaN at infinity, as in torch.
+pub(super) fn bessel(b: &mut LoopBuilder, name: &'static str, x: Val) -> Val {
+    let zero = b.float(b.ty(x).elem, 0.0);
+    let value = b.math(name, &[x]);
+    let nothing = b.bin(BinOp::Mul, x, zero);
+    b.bin(BinOp::Add, value, nothing)
+}
+
+/// The next number of dtype `t`; the 16-bit types step their own bits.
+pub(super) fn next_after(b: &mut LoopBuilder, t: DType, x: Val, y: Val) -> Val {
+    match t {
+        DType::F16 => next_half(b, x, y, math::half::f32_to_f16, math::half::f16_to_f32),
+        DType::BF16 => next_half(b, x, y, math::half::f32_to_bf16, math::half::bf16_to_f32),
+        _ => math::nextafter(b, x, y),
+    }
+}
+
+fn next_half(
+    b: &mut LoopBuilder,
+    x: Val,
+    y: Val,
+    narrow: fn(&mut LoopBuilder, Val) -> Val,
+    widen: fn(&mut LoopBuilder, Val) -> Val,
+) -> Val {
+    let (zero, one, minus) = (b.float(Elem::F32, 0.0), b.int(Elem::I32, 1), b.int(Elem::I32, -1));
+    let bits = narrow(b, x);
+    // Away from zero the bits count up, whatever the sign.
+    let (rises, positive) = (b.cmp(CmpOp::Lt, x, y), b.cmp(CmpOp::Lt, zero, x));
+    let (up, down) = (b.select(rises, one, minus), b.select(rises, minus, one));
+    let step = b.select(positive, up, down);
+    let next = b.bin(BinOp::Add, bits, step);
+    let next = widen(b, next);
+    let least = widen(b, one);
+    let least = copysign(b, least, y);
+    let from_zero = b.cmp(CmpOp::Eq, x, zero);
+    let next = b.select(from_zero, least, next);
+    let same = b.cmp(CmpOp::Eq, x, y);
+    let next = b.select(same, y, next);
+    let (x_nan, y_nan) = (b.cmp(CmpOp::Ne, x, x), b.cmp(CmpOp::Ne, y, y));
+    let nan = b.bin(BinOp::Or, x_nan, y_nan);
+    let sum = b.bin(BinOp::Add, x, y);
+    b.select(nan, sum, next)
 }
 
 /// The first word that Philox gives for a 64-bit counter and key.

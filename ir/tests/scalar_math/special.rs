@@ -222,6 +222,7 @@ fn gamma_functions() {
             (-0.0, INF),
             (-1.0, INF),
             (-3.0, INF),
+            (f32::MIN.into(), INF),
             (INF, INF),
             (-INF, INF),
             (NAN, NAN),
@@ -239,6 +240,7 @@ fn gamma_functions() {
     );
     check("i0", sm::i0, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, INF), (NAN, NAN)]);
     check("i1", sm::i1, &[(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (NAN, NAN), (1e-30, 5e-31)]);
+    check("trigamma", sm::trigamma, &[(0.0, INF), (INF, 0.0), (NAN, NAN), (-INF, NAN)]);
     check("trigamma", |c, x| sm::polygamma(c, 1, x), &[(0.0, INF), (-1.0, INF), (INF, 0.0), (NAN, NAN)]);
     let zeta = |s: f64, q: f64| sm::zeta(&mut Plain, s.into(), q.into()).f64();
     assert_eq!(zeta(1.0, 2.0), INF);

@@ -41,19 +41,69 @@ fn block_allows(kernel: &Kernel, l: &For, varying: &Varying, block: &Block) -> b
     })
 }
 
+/// Where a loop stands: what its bounds are known from when they are not constants.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    outer: &'a For,
+    up: Option<&'a Around<'a>>,
+}
+
+/// The iterations of a loop, exactly or as it seems: a loop from the variable of one around it walks a step of
+/// that, and one that begins where its neighbour ends walks what is left of a step.
+fn trips(kernel: &Kernel, l: &For, before: Option<&For>, around: Option<&Around<'_>>) -> f64 {
+    if let Some(n) = trip_count(kernel, l) {
+        return n as f64;
+    }
+    let mut scope = around;
+    while let Some(a) = scope {
+        if a.outer.var == l.begin {
+            return a.outer.step as f64 / l.step as f64;
+        }
+        scope = a.up;
+    }
+    match before {
+        Some(b) if b.end == l.begin && b.step > l.step => b.step as f64 / l.step as f64 / 2.0,
+        _ => UNKNOWN,
+    }
+}
+
+/// The loop that some loop runs in lanes of, and what varies with it.
+type Lanes<'a> = Option<&'a (&'a For, Varying)>;
+
 /// An estimate of the time of a loop nest if `l` runs in lanes (`Some`) or nothing in it does (`None`).
 pub fn nest_cost(kernel: &Kernel, l: &For, lanes_of: Option<&For>) -> f64 {
     let varying = lanes_of.map(|v| (v, Varying::of(kernel, v)));
-    let trips = trip_count(kernel, l).map_or(UNKNOWN, |n| n as f64);
-    trips * block_cost(kernel, &l.body, varying.as_ref())
+    loop_cost(kernel, l, varying.as_ref(), None, None)
 }
 
-fn block_cost(kernel: &Kernel, block: &Block, lanes: Option<&(&For, Varying)>) -> f64 {
-    block.iter().map(|s| stmt_cost(kernel, s, lanes)).sum()
+fn loop_cost(
+    kernel: &Kernel,
+    l: &For,
+    lanes: Lanes<'_>,
+    before: Option<&For>,
+    around: Option<&Around<'_>>,
+) -> f64 {
+    let inside = Around { outer: l, up: around };
+    trips(kernel, l, before, around) * block_cost(kernel, &l.body, lanes, Some(&inside))
+}
+
+fn block_cost(kernel: &Kernel, block: &Block, lanes: Lanes<'_>, around: Option<&Around<'_>>) -> f64 {
+    let mut before = None;
+    let mut cost = 0.0;
+    for stmt in block {
+        match stmt {
+            Stmt::For(f) => {
+                cost += loop_cost(kernel, f, lanes, before, around);
+                before = Some(&**f);
+            }
+            other => cost += stmt_cost(kernel, other, lanes),
+        }
+    }
+    cost
 }
 
 /// Per iteration; an instruction that runs in lanes costs a quarter, one that gathers lanes more than one.
-fn stmt_cost(kernel: &Kernel, stmt: &Stmt, lanes: Option<&(&For, Varying)>) -> f64 {
+fn stmt_cost(kernel: &Kernel, stmt: &Stmt, lanes: Lanes<'_>) -> f64 {
     let access = |index: Val| match lanes {
         None => 1.0,
         Some((l, varying)) => match stride(kernel, varying, l, index) {
@@ -76,36 +126,33 @@ fn stmt_cost(kernel: &Kernel, stmt: &Stmt, lanes: Option<&(&For, Varying)>) -> f
         },
         Stmt::Store { addr, .. } => access(addr.index()),
         Stmt::Check { .. } | Stmt::Strip { .. } => 1.0,
-        Stmt::For(f) => {
-            let trips = trip_count(kernel, f).map_or(UNKNOWN, |n| n as f64);
-            trips * block_cost(kernel, &f.body, lanes)
-        }
+        Stmt::For(f) => loop_cost(kernel, f, lanes, None, None),
     }
 }
 
 /// The cost of a loop whose inner loops each take their own best choice.
 pub fn inner_cost(kernel: &Kernel, l: &For, best: &mut dyn FnMut(&For) -> f64) -> f64 {
-    let trips = trip_count(kernel, l).map_or(UNKNOWN, |n| n as f64);
     let own: f64 =
         l.body.iter().filter(|s| !matches!(s, Stmt::For(_))).map(|s| stmt_cost(kernel, s, None)).sum();
-    trips * (own + inner_loops(&l.body).map(best).sum::<f64>())
+    trips(kernel, l, None, None) * (own + inner_loops(&l.body).map(best).sum::<f64>())
 }
 
 /// An estimate of the work of a whole kernel, in scalar instructions.
 pub fn work(kernel: &Kernel) -> f64 {
     let parallel = kernel.parallel as f64;
-    kernel
-        .body
-        .iter()
-        .map(|s| match s {
-            Stmt::For(f) if f.end == kernel.end => {
-                // Main loop and tail of a parallel loop share its iterations.
-                parallel / f.step as f64 * block_cost(kernel, &f.body, None)
+    let mut before = None;
+    let mut work = 0.0;
+    for stmt in &kernel.body {
+        match stmt {
+            // Main loop and tail of a parallel loop share its iterations.
+            Stmt::For(f) if f.end == kernel.end || f.begin == kernel.begin => {
+                let inside = Around { outer: f, up: None };
+                work += parallel / f.step as f64 * block_cost(kernel, &f.body, None, Some(&inside));
             }
-            Stmt::For(f) if f.begin == kernel.begin => {
-                parallel / f.step as f64 * block_cost(kernel, &f.body, None)
-            }
-            _ => stmt_cost(kernel, s, None),
-        })
-        .sum()
+            Stmt::For(f) => work += loop_cost(kernel, f, None, before, None),
+            other => work += stmt_cost(kernel, other, None),
+        }
+        before = if let Stmt::For(f) = stmt { Some(&**f) } else { before };
+    }
+    work
 }

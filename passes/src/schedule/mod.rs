@@ -1,13 +1,18 @@
 //! LoopIR to LoopIR: which loops become lanes, and what is dead.
 
+mod columns;
 mod cost;
 mod dce;
+mod edit;
 mod strips;
+mod transpose;
 mod vectorize;
 
+pub use columns::tile_columns;
 pub use cost::work;
 pub use dce::remove_dead;
 pub use strips::strip_mine;
+pub use transpose::block_transpositions;
 pub use vectorize::vectorize;
 
 use rustorch_ir::loops::build::operands;

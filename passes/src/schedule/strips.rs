@@ -526,7 +526,8 @@ impl Strips<'_> {
     }
 }
 
-fn rename(inst: &Inst, names: &FxHashMap<Val, Val>) -> Inst {
+/// The instruction over the new names of its operands, where they have any.
+pub(super) fn rename(inst: &Inst, names: &FxHashMap<Val, Val>) -> Inst {
     map_operands(inst, &mut |v| names.get(&v).copied().unwrap_or(v))
 }
 

@@ -10,6 +10,7 @@ use super::cost::{can_vectorize, inner_cost, nest_cost};
 use super::{Varying, inner_loops, trip_count};
 use crate::tree::neutral_bits;
 use rustc_hash::{FxHashMap, FxHashSet};
+use rustorch_ir::loops::expand::expansion_size;
 use rustorch_ir::loops::{
     Addr, BinOp, Block, Carried, CmpOp, Combine, Elem, For, Inst, Kernel, Stmt, Ty, Val,
 };
@@ -17,8 +18,12 @@ use smallvec::SmallVec;
 
 /// Logical lanes: four machine vectors of 32-bit elements.
 const LANES: u16 = 16;
-/// Lanes of a loop over columns, which holds several accumulators through an inner loop.
-const COLUMN_LANES: u16 = 32;
+/// Lanes of a loop with accumulators of 32 bits, its own or an inner loop's, each of which waits for its last
+/// addition; and of one with functions, so that what a row's sum has computed in strips serves its other loops.
+const MANY_LANES: u16 = 32;
+/// Lanes of a loop whose functions expand to more instructions than this: each four lanes are code of their own.
+const FEW_LANES: u16 = 4;
+const HUGE: usize = 500;
 
 /// Rewrites the kernel with lanes where they pay.
 pub fn vectorize(kernel: &Kernel) -> Kernel {
@@ -58,6 +63,53 @@ fn choose(kernel: &Kernel, l: &For, chosen: &mut FxHashSet<Val>) -> f64 {
     }
     chosen.extend(inside);
     within
+}
+
+/// How many lanes a loop is to run in. With accumulators they are part of the order of summation, so they depend
+/// on nothing but the accumulators' width.
+fn lanes_of(kernel: &Kernel, f: &For) -> u16 {
+    let (mut bits, mut functions, mut expanded) = (0, false, 0);
+    let mut loops = vec![f];
+    while let Some(l) = loops.pop() {
+        for c in &l.carried {
+            // An extreme has a second accumulator.
+            let own = kernel.ty(c.phi).elem.bits() * if extreme(kernel, c).is_some() { 2 } else { 1 };
+            bits = bits.max(own);
+        }
+        for stmt in &l.body {
+            match stmt {
+                Stmt::Let(v) => {
+                    let (inst, ty) = &kernel.insts[v.0 as usize];
+                    if let Inst::Math(name, _) = inst {
+                        functions |= ty.elem == Elem::F32;
+                        expanded += expansion_size(name, ty.elem);
+                    }
+                }
+                Stmt::For(inner) => loops.push(inner),
+                _ => {}
+            }
+        }
+    }
+    match bits {
+        0 if expanded > HUGE => FEW_LANES,
+        0 if functions => MANY_LANES,
+        1..=32 => MANY_LANES,
+        _ => LANES,
+    }
+}
+
+/// What a carried value takes in, if that is a minimum or maximum of floats as [`Combine`] says it.
+fn extreme(kernel: &Kernel, c: &Carried) -> Option<Val> {
+    let max = match c.combine? {
+        Combine::Min => false,
+        Combine::Max => true,
+        _ => return None,
+    };
+    let &Inst::Select(take, x, acc) = kernel.inst(c.next) else { return None };
+    let &Inst::Bin(BinOp::Or, better, nan) = kernel.inst(take) else { return None };
+    let order = if max { Inst::Cmp(CmpOp::Lt, acc, x) } else { Inst::Cmp(CmpOp::Lt, x, acc) };
+    let known = *kernel.inst(better) == order && *kernel.inst(nan) == Inst::Cmp(CmpOp::Ne, x, x);
+    (acc == c.phi && known && kernel.ty(x).elem.is_float()).then_some(x)
 }
 
 /// What a value of the old kernel is in the new one, while a loop runs in lanes.
@@ -220,13 +272,13 @@ impl Widen<'_> {
     /// The loop as a main loop over lanes and a scalar tail.
     fn in_lanes(&mut self, f: &For, out: &mut Block) {
         let trips = trip_count(self.old, f);
-        let wanted = if inner_loops(&f.body).next().is_some() { COLUMN_LANES } else { LANES };
+        let wanted = lanes_of(self.old, f);
         let mut begin = self.scalar(f.begin);
         let end = self.scalar(f.end);
         let mut inits: Vec<Val> = f.carried.iter().map(|c| self.scalar(c.init)).collect();
         let mut left = trips;
         // What a full width leaves over goes by four lanes, and the last few one by one.
-        for lanes in [wanted, 4] {
+        for lanes in [wanted, 4].into_iter().take(if wanted == 4 { 1 } else { 2 }) {
             if left.is_none_or(|n| n >= lanes as u64) {
                 (begin, inits) = self.main_loop(f, lanes, begin, end, inits, left, out);
                 left = left.map(|n| n % lanes as u64);
@@ -280,12 +332,21 @@ impl Widen<'_> {
         }
         let mut body = Vec::new();
         self.lane_block(&f.body, &varying, lanes, &mut body);
+        let mut nans = Vec::new();
         for (c, new) in f.carried.iter().zip(&mut carried) {
-            new.next = self.wide(c.next, lanes, &mut body);
             new.result = self.define(self.old.ty(c.phi).with_lanes(lanes));
+            match extreme(self.old, c) {
+                Some(x) => nans.push((new.result, self.extreme(new, x, lanes, &mut body, out))),
+                None => new.next = self.wide(c.next, lanes, &mut body),
+            }
         }
-        let results: Vec<Val> = carried.iter().map(|c| c.result).collect();
+        let mut results: Vec<Val> = carried.iter().map(|c| c.result).collect();
+        carried.extend(nans.iter().map(|n| n.1));
         out.push(Stmt::For(Box::new(For { var, begin, end: stop, step: lanes as i64, carried, body })));
+        for (result, seen) in nans {
+            let kept = self.unless_nan(result, seen.result, out);
+            results.iter_mut().filter(|r| **r == result).for_each(|r| *r = kept);
+        }
         let totals = f.carried.iter().zip(results).zip(inits).map(|((c, lanes_of), init)| {
             let (ty, combine) = (self.old.ty(c.phi), c.combine.expect("regrouped"));
             let one = self.emit(Inst::ReduceLanes(combine, lanes_of), ty, out);
@@ -344,14 +405,11 @@ impl Widen<'_> {
                 }
                 Stmt::Check { ok, code, detail } if varying.get(*ok) => {
                     let all = self.wide(*ok, lanes, out);
-                    let details = self.wide(*detail, lanes, out);
-                    let none = self.constant(Elem::I64, i64::MIN as u64);
-                    let none = self.emit(Inst::Splat(none), Ty::I64.with_lanes(lanes), out);
-                    // Of the lanes that failed, the largest detail.
-                    let failed = self.emit(Inst::Select(all, none, details), Ty::I64.with_lanes(lanes), out);
-                    let detail = self.emit(Inst::ReduceLanes(Combine::Max, failed), Ty::I64, out);
-                    let ok = self.emit(Inst::ReduceLanes(Combine::And, all), Ty::MASK, out);
-                    out.push(Stmt::Check { ok, code: *code, detail });
+                    let detail = match self.state(*detail) {
+                        State::Uniform(v) => v,
+                        _ => self.wide(*detail, lanes, out),
+                    };
+                    out.push(Stmt::Check { ok: all, code: *code, detail });
                 }
                 Stmt::Check { ok, code, detail } => {
                     let (ok, detail) = (self.scalar(*ok), self.scalar(*detail));
@@ -383,15 +441,59 @@ impl Widen<'_> {
         }
         let mut body = Vec::new();
         self.lane_block(&f.body, varying, lanes, &mut body);
+        let mut nans = Vec::new();
         for (c, new) in f.carried.iter().zip(&mut carried) {
             let wide = varying.get(c.phi);
-            new.next = if wide { self.wide(c.next, lanes, &mut body) } else { self.scalar(c.next) };
             let ty = self.old.ty(c.phi);
             new.result = self.define(if wide { ty.with_lanes(lanes) } else { ty });
             let state = if wide { State::Wide(new.result) } else { State::Uniform(new.result) };
             self.state[c.result.0 as usize] = Some(state);
+            match extreme(self.old, c).filter(|_| wide) {
+                Some(x) => nans.push((c.result, self.extreme(new, x, lanes, &mut body, out))),
+                None if wide => new.next = self.wide(c.next, lanes, &mut body),
+                None => new.next = self.scalar(c.next),
+            }
         }
+        carried.extend(nans.iter().map(|n| n.1));
         out.push(Stmt::For(Box::new(For { var, begin, end, step: f.step, carried, body })));
+        for (result, seen) in nans {
+            let State::Wide(most) = self.state(result) else { unreachable!("defined wide") };
+            let kept = self.unless_nan(most, seen.result, out);
+            self.state[result.0 as usize] = Some(State::Wide(kept));
+        }
+    }
+
+    /// Makes an accumulator of a minimum or maximum take in `x` by comparison alone; gives another one, in which
+    /// lanes note that they have seen a NaN. It takes the place of choosing the NaN each time.
+    fn extreme(
+        &mut self,
+        new: &mut Carried,
+        x: Val,
+        lanes: u16,
+        body: &mut Block,
+        out: &mut Block,
+    ) -> Carried {
+        let (wide, mask) = (self.insts[new.phi.0 as usize].1, Ty::MASK.with_lanes(lanes));
+        let x = self.wide(x, lanes, body);
+        let (a, b) = if new.combine == Some(Combine::Min) { (x, new.phi) } else { (new.phi, x) };
+        let better = self.emit(Inst::Cmp(CmpOp::Lt, a, b), mask, body);
+        new.next = self.emit(Inst::Select(better, x, new.phi), wide, body);
+        new.combine = None;
+        let none = self.constant(Elem::Mask, 0);
+        let init = self.emit(Inst::Splat(none), mask, out);
+        let (phi, result) = (self.define(mask), self.define(mask));
+        let nan = self.emit(Inst::Cmp(CmpOp::Ne, x, x), mask, body);
+        let next = self.emit(Inst::Bin(BinOp::Or, phi, nan), mask, body);
+        Carried { phi, init, next, result, combine: Some(Combine::Or) }
+    }
+
+    /// The accumulator's lanes, NaN where one was seen.
+    fn unless_nan(&mut self, most: Val, seen: Val, out: &mut Block) -> Val {
+        let ty = self.insts[most.0 as usize].1;
+        let nan = if ty.elem == Elem::F64 { f64::NAN.to_bits() } else { f32::NAN.to_bits() as u64 };
+        let nan = self.constant(ty.elem, nan);
+        let nan = self.emit(Inst::Splat(nan), ty, out);
+        self.emit(Inst::Select(seen, nan, most), ty, out)
     }
 
     fn lane_addr(&mut self, index: Val, lanes: u16, out: &mut Block) -> Addr {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rustorch as rt
 from rustorch import _core
@@ -12,46 +12,20 @@ from rustorch.nn._reduction import resolve
 
 _nn = _core._nn
 
-linear = _nn.linear
-one_hot = _nn.one_hot
-gelu = _nn.gelu
-softplus = _nn.softplus
-sigmoid = _nn.sigmoid
-tanh = _nn.tanh
-layer_norm = _nn.layer_norm
+# Functions without a definition below are the native module's own.
+globals().update({name: value for name, value in vars(_nn).items() if not name.startswith("_")})
 
+if TYPE_CHECKING:
 
-def _in_place(input: Any, function: Any, *args: Any) -> Any:
-    # The function reads a copy, so what it keeps for its gradient is not what is overwritten.
-    return input.copy_(function(input.clone(), *args))
-
-
-def relu(input: Any, inplace: bool = False) -> Any:
-    return _in_place(input, _nn.relu) if inplace else _nn.relu(input)
-
-
-def silu(input: Any, inplace: bool = False) -> Any:
-    return _in_place(input, _nn.silu) if inplace else _nn.silu(input)
-
-
-def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    if inplace:
-        return _in_place(input, _nn.leaky_relu, negative_slope)
-    return _nn.leaky_relu(input, negative_slope)
-
-
-def relu_(input: Any) -> Any:
-    return relu(input, inplace=True)
-
-
-def leaky_relu_(input: Any, negative_slope: float = 0.01) -> Any:
-    return leaky_relu(input, negative_slope, inplace=True)
+    def __getattr__(name: str) -> Any: ...
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    return _in_place(input, _nn.dropout, p, training) if inplace else _nn.dropout(input, p, training)
+    if not inplace or not training or p == 0.0 or input.numel() == 0:
+        return _nn.dropout(input, p, training)
+    return input.copy_(_nn.dropout(input, p, training))
 
 
 def _chosen_dim(name: str, ndim: int, stacklevel: int) -> int:
@@ -72,6 +46,12 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
     if dim is None:
         dim = _chosen_dim("log_softmax", input.dim(), _stacklevel)
     return _nn.log_softmax(input, dim, dtype=dtype)
+
+
+def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    if dim is None:
+        dim = _chosen_dim("softmin", input.dim(), _stacklevel)
+    return _nn.softmin(input, dim, dtype=dtype)
 
 
 def _limit_rows(weight: Any, rows: Any, max_norm: float, norm_type: float) -> None:
@@ -138,6 +118,30 @@ def nll_loss(
     return _nn.nll_loss(input, target, weight=weight, ignore_index=ignore_index, reduction=reduction)
 
 
+def _warn_of_broadcast(input: Any, target: Any) -> None:
+    if target.size() != input.size():
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
+            "This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
+    """The losses of the elements times their weights, reduced; the mean is by the sum of weights."""
+    if weight.size() != losses.size():
+        raise ValueError("Weights and input must have the same size.")
+    weighted = weight * losses
+    if reduction == "none":
+        return weighted
+    if reduction == "sum":
+        return weighted.sum()
+    if reduction == "mean":
+        return weighted.sum() / weight.sum()
+    raise ValueError(f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'.")
+
+
 def mse_loss(
     input: Any,
     target: Any,
@@ -147,29 +151,66 @@ def mse_loss(
     weight: Any = None,
 ) -> Any:
     reduction = resolve(size_average, reduce, reduction)
-    if target.size() != input.size():
-        warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
-            "This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
-            stacklevel=2,
-        )
+    _warn_of_broadcast(input, target)
     if weight is None:
         return _nn.mse_loss(input, target, reduction=reduction)
-    return _weighted_mse(input, target, weight, reduction)
+    return _weighted((input - target) ** 2, weight, reduction)
 
 
-def _weighted_mse(input: Any, target: Any, weight: Any, reduction: str) -> Any:
-    if weight.size() != input.size():
-        raise ValueError("Weights and input must have the same size.")
-    weighted = weight * _nn.mse_loss(input, target, reduction="none")
-    if reduction == "none":
-        return weighted
-    if reduction == "sum":
-        return weighted.sum()
-    if reduction == "mean":
-        return weighted.sum() / weight.sum()
-    raise ValueError(f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'.")
+def l1_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Any:
+    reduction = resolve(size_average, reduce, reduction)
+    _warn_of_broadcast(input, target)
+    if weight is None:
+        return _nn.l1_loss(input, target, reduction=reduction)
+    return _weighted((input - target).abs(), weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Any:
+    _warn_of_broadcast(input, target)
+    return _nn.smooth_l1_loss(input, target, resolve(size_average, reduce, reduction), beta)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+    _warn_of_broadcast(input, target)
+    if weight is None:
+        return _nn.huber_loss(input, target, reduction, delta)
+    return _weighted(_nn.huber_loss(input, target, "none", delta), weight, reduction)
+
+
+def binary_cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    return _nn.binary_cross_entropy(input, target, weight, resolve(size_average, reduce, reduction))
+
+
+def kl_div(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Any:
+    return _nn.kl_div(input, target, resolve(size_average, reduce, reduction), log_target)
 
 
 def binary_cross_entropy_with_logits(
@@ -192,25 +233,4 @@ def binary_cross_entropy_with_logits(
     )
 
 
-__all__ = [
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "dropout",
-    "embedding",
-    "gelu",
-    "layer_norm",
-    "leaky_relu",
-    "leaky_relu_",
-    "linear",
-    "log_softmax",
-    "mse_loss",
-    "nll_loss",
-    "one_hot",
-    "relu",
-    "relu_",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "tanh",
-]
+__all__ = [name for name in vars(_nn) if not name.startswith("_")]

@@ -372,10 +372,11 @@ unsafe fn described(py: Python<'_>, tensor: &Described) -> PyResult<(*mut u8, DT
         )));
     };
     let rank = tensor.ndim.max(0) as usize;
-    // SAFETY: by the caller's promise; without axes the pointers may be null.
-    let list = |from: *mut i64| match (rank, from.is_null()) {
-        (0, _) | (_, true) => None,
-        _ => Some(unsafe { std::slice::from_raw_parts(from, rank) }),
+    // Without axes the pointers may be null.
+    let list = |from: *mut i64| {
+        let given = rank > 0 && !from.is_null();
+        // SAFETY: by the caller's promise.
+        given.then(|| unsafe { std::slice::from_raw_parts(from, rank) })
     };
     let sizes = list(tensor.shape).unwrap_or_default();
     if sizes.len() != rank || sizes.iter().any(|&n| n < 0) {

@@ -52,6 +52,11 @@ impl PyTensor {
         op::divided(slf, other)
     }
 
+    /// Its name in Python 2, which torch keeps.
+    fn __rdiv__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        op::divided(slf, other)
+    }
+
     fn __itruediv__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
         op::in_place(slf, &op::IDIV, other)
     }

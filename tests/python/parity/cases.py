@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .libs import ALL, FLOATS, INTS, dtype_name
-from .spec import LAYOUTS, Call, D, S, T, draw, place, t
+from .spec import EDGES, LAYOUTS, Call, D, S, T, draw, place, t
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class Op:
     result sets it). tol: a factor on the tolerance. special: samples to fill with NaN, infinities and extremes.
     promote, scalars: cross of dtypes, Python numbers as operands. views: writes must reach the operands that torch's
     reach. without: aspects that torch itself does not offer.
+
+    Where torch cannot be the measure (docs/semantics.md has the reasons):
+    terms, slopes: the size of terms that cancel within torch's formula for the result, and for its derivatives: a few
+    units in their last place are no error. slope_dtype: derivatives are no more precise than this dtype. flushes:
+    torch's float32 routine gives 0 for results near the denormals, where the denormal is as good. extremes: special
+    values hold the largest finite numbers, whose sums overflow in one order and not in another. nan_signs: they hold
+    NaN in bfloat16 too, whose sign bit torch's vector conversion sets and its scalar one clears. overlapping: the
+    in-place form may write to elements that share memory, as torch's does.
     """
 
     name: str
@@ -42,6 +50,13 @@ class Op:
     scalars: bool = False
     views: bool = False
     strides: bool = True
+    terms: float = 0.0
+    slopes: float = 0.0
+    flushes: bool = False
+    nan_signs: bool = True
+    extremes: bool = True
+    overlapping: bool = True
+    slope_dtype: str = ""
     without: tuple[str, ...] = ()
 
 
@@ -85,18 +100,23 @@ class Case:
     seed: int = 0
     order: int = 0
     alias: bool = False
+    uniform: bool = False
 
     def arguments(self, position, spec):
         """dtype, owning array and view suffix of the tensor at a position of the call."""
         dtype = spec.dtype or self.dtypes[position % len(self.dtypes)]
         rng = np.random.default_rng([self.seed, position])
         values = draw(spec, dtype, rng, self.fill if not spec.plain else "plain")
+        if not self.op.extremes and dtype in FLOATS:
+            values = np.where(np.abs(values) == EDGES[dtype][0], values.dtype.type(3.5), values)
+        if dtype == "bfloat16" and not self.op.nan_signs:
+            values = np.nan_to_num(values, nan=1.0, posinf=np.inf, neginf=-np.inf)
         if spec.plain:
             return dtype, values, ""
         # Later operands get another layout than the first, so that mixed layouts occur.
         chosen = LAYOUTS[(LAYOUTS.index(self.layout) + 2 * position) % len(LAYOUTS)] if position else self.layout
-        if self.layout == "contiguous":
-            chosen = "contiguous"
+        if self.layout == "contiguous" or self.uniform:
+            chosen = self.layout
         return (dtype, *place(values, chosen))
 
     def expression(self):
@@ -225,6 +245,8 @@ def _sampled(row, aspect, seed):
         samples = [call for call in samples if isinstance(call.args[0], T)]
     order = {"grad": 1, "inplace_grad": 1, "gradgrad": 2}.get(aspect, 0)
     for call, dtype, layout, form in pairwise([samples, dtypes, LAYOUTS, forms], seed):
+        if form == "inplace" and layout == "expanded" and not row.overlapping:
+            continue
         yield Case(row, form, call, (dtype,), layout, order=order, alias=aspect == "alias")
 
 

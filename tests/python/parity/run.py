@@ -41,7 +41,7 @@ class Arguments:
 
     def __init__(self, case, lib):
         self.case, self.lib = case, lib
-        self.owners, self.tensors = [], []
+        self.owners, self.tensors, self.suffixes = [], [], []
         self.args = [self._make(value) for value in case.call.args]
         self.kwargs = {key: self._make(value) for key, value in case.call.kwargs}
 
@@ -55,6 +55,7 @@ class Arguments:
             source = owner * 1 if self.case.form == "inplace" and owner.requires_grad and not self.tensors else owner
             tensor = view(source, suffix)
             self.owners.append(owner)
+            self.suffixes.append(suffix)
             self.tensors.append(tensor)
             return tensor
         if isinstance(value, D):
@@ -136,6 +137,9 @@ def _weights(case, lib, tensors, salt):
 def _differentiate(case, lib, arguments, tensors, values):
     outputs = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
     leaves = [owner for owner in arguments.owners if owner.requires_grad]
+    suffixes = [
+        suffix for owner, suffix in zip(arguments.owners, arguments.suffixes, strict=True) if owner.requires_grad
+    ]
     if not outputs or not leaves:
         return
     weights = list(_weights(case, lib, outputs.values(), "first"))
@@ -144,8 +148,10 @@ def _differentiate(case, lib, arguments, tensors, values):
             next(iter(outputs.values())).backward(weights[0])
         else:
             lib.resolve("autograd.backward")(list(outputs.values()), weights)
-        for number, leaf in enumerate(leaves):
-            values[f"grad {number}"] = None if leaf.grad is None else snapshot(lib, leaf.grad)
+        for number, (leaf, suffix) in enumerate(zip(leaves, suffixes, strict=True)):
+            # An alternative has the gradient of another layout's elements.
+            grad = view(leaf.grad, suffix) if case.uniform and leaf.grad is not None else leaf.grad
+            values[f"grad {number}"] = None if grad is None else snapshot(lib, grad)
         return
     grad = lib.resolve("autograd.grad")
     for weight in weights:

@@ -9,8 +9,8 @@ use super::{is_mask, positions};
 use crate::error::{Error, Result, runtime};
 use crate::grad_mode::no_grad;
 use crate::ops::layout::finish;
-use crate::ops::view_ops::{self, broadcast};
-use crate::record::Recorded;
+use crate::ops::view_ops;
+use crate::record::{Recorded, broadcast_shapes};
 use crate::tensor::Tensor;
 use crate::view::ViewOp;
 use rustorch_ir::loops::Combine;
@@ -171,7 +171,7 @@ fn choices(data: &Shape, indices: &[Option<Tensor>]) -> Result<Vec<Choice>> {
 fn index_shape(choices: &[Choice]) -> Result<Shape> {
     let mut shape = Shape::scalar();
     for choice in choices {
-        shape = broadcast(&shape, &choice.places.sizes()).map_err(|_| {
+        shape = broadcast_shapes(&shape, &choice.places.sizes()).map_err(|_| {
             let list: Vec<String> = choices
                 .iter()
                 .flat_map(|c| std::iter::repeat_n(c.places.sizes().to_string(), c.axes))
@@ -244,7 +244,7 @@ pub fn index_put(
     let lookup = Lookup::new(&x.sizes(), indices)?;
     let found = lookup.as_ref().map_or_else(|| x.sizes(), |l| l.found.clone());
     let from = values.sizes();
-    if !matches!(broadcast(&from, &found), Ok(shape) if shape == found) {
+    if !matches!(broadcast_shapes(&from, &found), Ok(shape) if shape == found) {
         let message = format!(
             "shape mismatch: value tensor of shape {from} cannot be broadcast to indexing result of shape {found}"
         );

@@ -2,9 +2,8 @@
 
 use super::positions;
 use crate::error::{Error, Result, runtime};
-use crate::ops::view_ops::broadcast;
 use crate::promote::checked_literal;
-use crate::record::Recorded;
+use crate::record::{Recorded, broadcast_shapes};
 use crate::registry::Operand;
 use crate::tensor::Tensor;
 use rustorch_ir::DType;
@@ -20,7 +19,7 @@ pub fn masked_select(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     if mask.dtype() != DType::Bool {
         return runtime("masked_select: expected BoolTensor for mask");
     }
-    let shape = broadcast(&mask.sizes(), &x.sizes())?;
+    let shape = broadcast_shapes(&mask.sizes(), &x.sizes())?;
     let places = positions::of_value(&mask.read()?.broadcast_to(&shape)?)?;
     let all = x.read()?.broadcast_to(&shape)?.flatten()?;
     Tensor::from_value(all.gather(&places.read()?, along())?)
@@ -41,7 +40,7 @@ pub fn masked_scatter(x: &Tensor, mask: &Tensor, source: &Tensor) -> Result<Tens
             mask.dtype().scalar_type_name()
         ));
     }
-    let shape = broadcast(&mask.sizes(), &x.sizes())?;
+    let shape = broadcast_shapes(&mask.sizes(), &x.sizes())?;
     let places = positions::of_value(&mask.read()?.broadcast_to(&shape)?)?;
     let count = places.numel();
     if source.numel() < count {

@@ -78,6 +78,13 @@ pub fn unravel_index(places: &Tensor, shape: &[i64]) -> Result<Vec<Tensor>> {
         let list = words.join(", ");
         return Err(Error::Value(format!("'shape' cannot have negative values, but got ({list})")));
     }
+    if places.numel() > 0 && shape.contains(&0) {
+        let list: Vec<String> = shape.iter().map(i64::to_string).collect();
+        return Err(Error::Value(format!(
+            "'shape' cannot have zero dimensions when 'indices' is non-empty, but got ({})",
+            list.join(", ")
+        )));
+    }
     let mut rest = places.read()?;
     let mut out = Vec::with_capacity(shape.len());
     for &size in shape.iter().rev() {

@@ -7,7 +7,9 @@ use super::real;
 use crate::error::{Error, Result, runtime};
 use crate::ops::layout::finish;
 use crate::ops::scatter::{self, Reduction};
-use crate::ops::view_ops::{broadcast, expand_to, view};
+use crate::ops::view_ops::{expand_to, view};
+use crate::promote::checked_literal;
+use crate::record::{Recorded, broadcast_shapes};
 use crate::registry::{Operand, Scalar};
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
@@ -115,7 +117,7 @@ pub fn index_add(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: S
     let picked = prepared(&flat(index)?, shape[axis].get(), Count::FromFront, beyond(axis, &shape))?.value;
     let mut updates = source.read()?;
     if alpha.as_f64() != 1.0 {
-        updates = updates.mul(&alpha.recorded(x.dtype()))?;
+        updates = updates.mul(&Recorded::scalar(checked_literal(alpha, x.dtype())?))?;
     }
     let updates = updates.reshape(&one(&source.sizes()))?;
     let data = x.read()?.reshape(&shape)?;
@@ -318,7 +320,7 @@ pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Te
     if own.rank() > 0 {
         let (data, picked) = (own[axis], places[axis]);
         places[axis] = data;
-        let mut common = broadcast(&own, &places)?;
+        let mut common = broadcast_shapes(&own, &places)?;
         common[axis] = data;
         own = common.clone();
         common[axis] = picked;

@@ -59,7 +59,7 @@ entries! {
     "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE]
         "With the elements of `source`, one after the other, where the mask is true."
         => |a| keeping(a, 1, masked_scatter(a.tensor(0), a.tensor(1), a.tensor(2))?);
-    "nonzero(Tensor self, *, bool as_tuple=False) -> Tensor" [FUNCTION | METHOD]
+    "nonzero(Tensor self, *, bool as_tuple=False) -> Tensor" [FUNCTION | METHOD | OUT]
         "The indices of the elements that are not 0: a row for each, or with `as_tuple` a tensor for each axis."
         => |a| if a.bool(1) {
             nonzero_tuple(a.tensor(0)).map(Ret::from)

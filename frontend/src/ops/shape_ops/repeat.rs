@@ -38,7 +38,10 @@ pub fn repeat(x: &Tensor, times: &[i64]) -> Result<Tensor> {
         wide.push(size(i).into());
         whole.push((t as usize * size(i)).into());
     }
-    Tensor::from_value(x.read()?.reshape(&split)?.expand(&wide)?.reshape(&whole)?)
+    let value = x.read()?;
+    let out = value.reshape(&split)?.expand(&wide)?.reshape(&whole)?;
+    // Of nothing the gradient is 0, and has no gradient itself.
+    Tensor::from_value(if times.contains(&0) { out.flat_in(&[&value]) } else { out })
 }
 
 /// As [`repeat`], with 1 for the leading axes that are not named.
@@ -48,16 +51,18 @@ pub fn tile(x: &Tensor, times: &[i64]) -> Result<Tensor> {
     repeat(x, &all)
 }
 
+/// The axis to go along: of the tensor, or the one of the flat tensor.
+fn along_or_flat(x: &Tensor, dim: Option<i64>) -> Result<(Tensor, i64)> {
+    match dim {
+        Some(dim) => Ok((x.clone(), dim)),
+        None => Ok((view_ops::reshape(x, &[-1])?, 0)),
+    }
+}
+
 /// Each element of an axis so many times; without an axis, each element of the flat tensor.
 pub fn repeat_interleave(x: &Tensor, times: i64, dim: Option<i64>, size: Option<i64>) -> Result<Tensor> {
-    let flat;
-    let (x, dim) = match dim {
-        Some(dim) => (x, dim),
-        None => {
-            flat = view_ops::reshape(x, &[-1])?;
-            (&flat, 0)
-        }
-    };
+    let (x, dim) = &along_or_flat(x, dim)?;
+    let dim = *dim;
     if times < 0 {
         return runtime("Repeats must be non-negative");
     }
@@ -68,11 +73,12 @@ pub fn repeat_interleave(x: &Tensor, times: i64, dim: Option<i64>, size: Option<
     }
     let own = x.sizes();
     let extent = own[axis].get();
-    check_output_size(size, extent as i64 * times)?;
+    check_output_size(size, (extent as i64).saturating_mul(times))?;
     let (mut split, mut wide, mut whole) = (own.clone(), own.clone(), own);
     split.insert(axis + 1, 1.into());
     wide.insert(axis + 1, (times as usize).into());
-    whole[axis] = (extent * times as usize).into();
+    whole[axis] = extent.saturating_mul(times as usize).into();
+    check_memory(&whole, x.dtype())?;
     Tensor::from_value(x.read()?.reshape(&split)?.expand(&wide)?.reshape(&whole)?)
 }
 
@@ -85,18 +91,19 @@ fn check_output_size(given: Option<i64>, actual: i64) -> Result<()> {
 
 /// The places `0, 1, ..`, each as often as `times` says.
 pub fn repeat_places(times: &Tensor, size: Option<i64>) -> Result<Tensor> {
-    if times.dim() != 1 {
-        return runtime("repeat_interleave only accept 1D vector as repeat");
-    }
     if !matches!(times.dtype(), DType::I64 | DType::I32) {
         return not_implemented("repeat_interleave_cpu", times.dtype());
+    }
+    if times.dim() != 1 {
+        return runtime("repeat_interleave only accept 1D vector as repeat");
     }
     let counts = integers(times)?;
     if counts.iter().any(|&n| n < 0) {
         return runtime("repeats can not be negative");
     }
-    let total: i64 = counts.iter().sum();
+    let total = counts.iter().fold(0, |sum: i64, &n| sum.saturating_add(n));
     check_output_size(size, total)?;
+    check_memory(&Shape::from_sizes(&[total as usize]), DType::I64)?;
     let mut places: Vec<i64> = Vec::with_capacity(total as usize);
     for (place, &n) in counts.iter().enumerate() {
         places.extend(std::iter::repeat_n(place as i64, n as usize));
@@ -113,14 +120,8 @@ pub fn repeat_interleave_by(
     dim: Option<i64>,
     size: Option<i64>,
 ) -> Result<Tensor> {
-    let flat;
-    let (x, dim) = match dim {
-        Some(dim) => (x, dim),
-        None => {
-            flat = view_ops::reshape(x, &[-1])?;
-            (&flat, 0)
-        }
-    };
+    let (x, dim) = &along_or_flat(x, dim)?;
+    let dim = *dim;
     if times.dim() > 1 {
         return runtime("repeats must be 0-dim or 1-dim tensor");
     }

@@ -46,7 +46,7 @@ entries! {
         => |a| diagflat(a.tensor(0), a.int(1));
     "sum_to_size(Tensor self, SymInt[] size) -> Tensor" [METHOD] grad "SumBackward1"
         "The sum over all that a broadcast from `size` would repeat." => |a| sum_to_size(a.tensor(0), a.ints(1));
-    "narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor" [FUNCTION | METHOD]
+    "narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor" [FUNCTION | METHOD | OUT]
         "A copy of `length` elements of an axis from `start` on."
         => |a| copy(&view_ops::narrow(a.tensor(0), a.int(1), a.int(2), a.int(3))?, Some("contiguous"));
     "constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor" [FUNCTION]

@@ -96,7 +96,7 @@ pub fn select(x: &Tensor, dim: i64, index: i64) -> Result<Tensor> {
 
 pub fn slice(x: &Tensor, dim: i64, start: Option<i64>, stop: Option<i64>, step: i64) -> Result<Tensor> {
     if x.dim() == 0 {
-        return runtime("slice() cannot be applied to a 0-dim tensor.");
+        return fail(Error::Index, "slice() cannot be applied to a 0-dim tensor.");
     }
     let axis = wrap_axis(dim, x.dim())?;
     if step <= 0 {

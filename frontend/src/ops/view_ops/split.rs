@@ -234,13 +234,14 @@ pub fn meshgrid(axes: &[Tensor], indexing: &str) -> Result<Vec<Tensor>> {
 pub fn broadcast_tensors(list: &[Tensor]) -> Result<Vec<Tensor>> {
     let mut shape = Shape::scalar();
     for x in list {
-        shape = super::broadcast(&shape, &x.sizes())?;
+        shape = crate::record::broadcast_shapes(&shape, &x.sizes())?;
     }
     list.iter().map(|x| super::expand_to(x, &shape)).collect()
 }
 
 /// torch's `broadcast_shapes`, of sizes alone.
-pub fn broadcast_shapes(shapes: &[&[i64]]) -> Result<Vec<i64>> {
+pub fn broadcast_shapes(shapes: &[impl AsRef<[i64]>]) -> Result<Vec<i64>> {
+    let shapes: Vec<&[i64]> = shapes.iter().map(AsRef::as_ref).collect();
     let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
     let mut out = vec![1i64; rank];
     for (k, shape) in shapes.iter().enumerate() {

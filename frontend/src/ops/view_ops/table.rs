@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::entries;
+use crate::registry::Ret;
 
 entries! {
     "alias(Tensor(a) self) -> Tensor(a)" [FUNCTION]
@@ -60,7 +61,7 @@ entries! {
         "`self.expand(other.size())`." => |a| expand_to(a.tensor(0), &a.tensor(1).sizes());
     "broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)" [FUNCTION | METHOD] grad "ExpandBackward0"
         "The same as `expand`." => |a| expand(a.tensor(0), a.ints(1));
-    "broadcast_tensors(Tensor[] tensors) -> Tensor[]" [FUNCTION] grad "ExpandBackward0"
+    "broadcast_tensors(Tensor[] *tensors) -> Tensor[]" [FUNCTION] grad "ExpandBackward0"
         "Views of all tensors in the shape that they broadcast to." => |a| broadcast_tensors(a.tensors(0));
     "narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)" [FUNCTION | METHOD]
         grad "SliceBackward0"
@@ -148,21 +149,22 @@ entries! {
         "Equal pieces along axis 2." => |a| Along::Depth.split(a.tensor(0), a.int(1));
     "dsplit.array(Tensor(a) self, int[] indices) -> Tensor(a)[]" [FUNCTION | METHOD] grad "SliceBackward0"
         "The pieces along axis 2 between these places." => |a| Along::Depth.split_at(a.tensor(0), a.ints(1));
-    "meshgrid(Tensor[] tensors) -> Tensor[]" [FUNCTION] grad "ExpandBackward0"
-        "The grid of 1-D tensors: each expanded along the others' axes." => |a| meshgrid(a.tensors(0), "ij");
-    "meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]" [FUNCTION] grad "ExpandBackward0"
-        "As without `indexing`, with the axes in the order of the tensors (`ij`) or the first two swapped (`xy`)."
-        => |a| meshgrid(a.tensors(0), a.string(1));
+    "meshgrid(Tensor[] *tensors, *, str? indexing=None) -> Tensor[]" [FUNCTION] grad "ExpandBackward0"
+        "The grid of 1-D tensors: each expanded along the others' axes, which come in the order of the tensors (`ij`, \
+         if nothing is said) or with the first two swapped (`xy`)."
+        => |a| meshgrid(a.tensors(0), a.opt_string(1).unwrap_or("ij"));
+    "broadcast_shapes(int[][] *shapes) -> Size" [FUNCTION]
+        "The size that tensors of these sizes broadcast to." => |a| broadcast_shapes(a.int_lists(0)).map(Ret::Size);
     "atleast_1d(Tensor self) -> Tensor" [FUNCTION] grad "ViewBackward0"
         "With at least one axis." => |a| atleast(a.tensor(0), 1);
-    "atleast_1d.Sequence(Tensor[] tensors) -> Tensor[]" [FUNCTION] grad "ViewBackward0"
+    "atleast_1d.Sequence(Tensor[] *tensors) -> Tensor[]" [FUNCTION] grad "ViewBackward0"
         "Each with at least one axis." => |a| each(a.tensors(0), |x| atleast(x, 1));
     "atleast_2d(Tensor self) -> Tensor" [FUNCTION] grad "ViewBackward0"
         "With at least two axes: new ones come first." => |a| atleast(a.tensor(0), 2);
-    "atleast_2d.Sequence(Tensor[] tensors) -> Tensor[]" [FUNCTION] grad "ViewBackward0"
+    "atleast_2d.Sequence(Tensor[] *tensors) -> Tensor[]" [FUNCTION] grad "ViewBackward0"
         "Each with at least two axes." => |a| each(a.tensors(0), |x| atleast(x, 2));
     "atleast_3d(Tensor self) -> Tensor" [FUNCTION] grad "ViewBackward0"
         "With at least three axes." => |a| atleast(a.tensor(0), 3);
-    "atleast_3d.Sequence(Tensor[] tensors) -> Tensor[]" [FUNCTION] grad "ViewBackward0"
+    "atleast_3d.Sequence(Tensor[] *tensors) -> Tensor[]" [FUNCTION] grad "ViewBackward0"
         "Each with at least three axes." => |a| each(a.tensors(0), |x| atleast(x, 3));
 }

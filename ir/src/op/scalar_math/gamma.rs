@@ -2,8 +2,8 @@
 
 use super::log::log;
 use super::power::pow;
-use super::trig::sin_cos_reduced;
-use super::{Core, one_plus, poly_by_width, xor_sign};
+use super::trig::{sin, sin_cos_reduced};
+use super::{Core, by_width, one_plus, poly_by_width, xor_sign};
 use std::f64::consts::PI;
 
 /// From here on the asymptotic series are used as they are.
@@ -121,7 +121,15 @@ pub fn lgamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let infinity = c.float(x, f64::INFINITY);
     let infinite = c.feq(a, infinity);
     let is_negative = c.flt(x, zero);
-    let y = c.select(is_negative, negative, y);
+    let whole = c.ffloor(a);
+    let at_pole = c.feq(whole, a);
+    let at_pole = c.mand(is_negative, at_pole);
+    let infinite = c.mor(infinite, at_pole);
+    // Near zero -log|x| is all there is on both sides, and the sine of a denormal would be rounded.
+    let tiny = by_width(c, x, 2f64.powi(-60), 2f64.powi(-120));
+    let not_tiny = c.fle(tiny, a);
+    let mirrored = c.mand(is_negative, not_tiny);
+    let y = c.select(mirrored, negative, y);
     c.select(infinite, infinity, y)
 }
 
@@ -170,6 +178,45 @@ pub fn digamma<C: Core>(c: &mut C, x: C::V) -> C::V {
     let at_zero = c.fneg(at_zero);
     let is_zero = c.feq(x, zero);
     c.select(is_zero, at_zero, y)
+}
+
+/// The derivative of [`digamma`], by torch's steps: six of the recurrence, then a series, reflected below one half.
+pub fn trigamma<C: Core>(c: &mut C, x: C::V) -> C::V {
+    let one = c.float(x, 1.0);
+    let half = c.float(x, 0.5);
+    let mirrored = c.flt(x, half);
+    let other = c.fsub(one, x);
+    let z = c.select(mirrored, other, x);
+    let pi = c.float(x, PI);
+    let angle = c.fmul(x, pi);
+    let sine = sin(c, angle);
+    let (zero, pi_squared) = (c.float(x, 0.0), c.float(x, PI * PI));
+    let square = c.fmul(sine, sine);
+    let reflection = c.fdiv(pi_squared, square);
+    let minus_reflection = c.fneg(reflection);
+    let start = c.select(mirrored, minus_reflection, zero);
+    let [sum, z] = c.repeat(6, [start, z], |c, [sum, z]| {
+        let one = c.float(z, 1.0);
+        let square = c.fmul(z, z);
+        let part = c.fdiv(one, square);
+        [c.fadd(sum, part), c.fadd(z, one)]
+    });
+    let square = c.fmul(z, z);
+    let w = c.fdiv(one, square);
+    let twice = c.fadd(z, z);
+    let linear = c.fdiv(one, twice);
+    let (c6, c30, c42) = (c.float(x, 1.0 / 6.0), c.float(x, 1.0 / 30.0), c.float(x, 1.0 / 42.0));
+    let inner = c.fmul(w, c42);
+    let inner = c.fsub(c30, inner);
+    let inner = c.fmul(w, inner);
+    let inner = c.fsub(c6, inner);
+    let inner = c.fmul(w, inner);
+    let series = c.fadd(one, linear);
+    let series = c.fadd(series, inner);
+    let series = c.fdiv(series, z);
+    let y = c.fadd(sum, series);
+    let minus = c.fneg(y);
+    c.select(mirrored, minus, y)
 }
 
 /// `Σ (q + k)^-s` over `k >= 0` for positive `q` and `s > 1`: ten terms, then Euler and Maclaurin.

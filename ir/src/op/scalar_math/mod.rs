@@ -34,7 +34,7 @@ pub use self::erfinv::erfinv;
 pub use self::error_function::{erf, erfc};
 pub use self::exp::{exp, exp2, expm1, sigmoid};
 pub use self::float_parts::{frexp_exponent, frexp_mantissa, hypot, ldexp, nextafter};
-pub use self::gamma::{digamma, lgamma, polygamma, zeta};
+pub use self::gamma::{digamma, lgamma, polygamma, trigamma, zeta};
 pub use self::hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use self::incomplete_gamma::{igamma, igammac};
 pub use self::inverse_trig::{acos, asin, atan, atan2};
@@ -71,7 +71,7 @@ functions! {
     exp(x); exp2(x); expm1(x); log(x); log2(x); log10(x); log1p(x); sigmoid(x);
     sin(x); cos(x); tan(x); asin(x); acos(x); atan(x); atan2(y, x);
     sinh(x); cosh(x); tanh(x); asinh(x); acosh(x); atanh(x);
-    erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); zeta(s, q); i0(x); i1(x);
+    erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); trigamma(x); zeta(s, q); i0(x); i1(x);
     igamma(a, x); igammac(a, x);
     pow(x, y); fmod(x, y); remainder(x, y); hypot(x, y);
 }

@@ -46,8 +46,8 @@ SUMS = (
     op("sum", [*dims(), *DTYPE], grad=True, gradgrad=True, special=SPECIAL),
     op("mean", [*dims(), *DTYPE], grad=True, gradgrad=True, special=SPECIAL),
     op("prod", [*dims(multiple=False), *DTYPE], grad=True, gradgrad=True, special=SPECIAL, tol=4),
-    op("nansum", [*dims(), *DTYPE], grad=True, special=SPECIAL),
-    op("logsumexp", dims(every=False), grad=True, gradgrad=True, tol=4, special=SPECIAL[1:]),
+    op("nansum", [*dims(), *DTYPE], grad=True, special=SPECIAL, extremes=False),
+    op("logsumexp", dims(every=False), grad=True, gradgrad=True, tol=4, slopes=1, special=SPECIAL[1:]),
 )
 
 EXTREMES = (
@@ -90,7 +90,15 @@ SPREAD_OPTIONS = [
     S(t(3, 1), 1),
 ]
 SPREAD = tuple(
-    op(name, [*dims(keep=False), *SPREAD_OPTIONS], grad=True, gradgrad=name in ("var", "std"), special=SPECIAL, tol=4)
+    op(
+        name,
+        [*dims(keep=False), *SPREAD_OPTIONS],
+        grad=True,
+        gradgrad=name in ("var", "std"),
+        special=SPECIAL,
+        tol=4,
+        extremes=False,
+    )
     for name in ("var", "std", "var_mean", "std_mean")
 )
 

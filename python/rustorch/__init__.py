@@ -11,7 +11,7 @@ from rustorch._containers import Size
 from rustorch._core import *  # noqa: F403
 from rustorch._core import Tensor, __version__
 from rustorch.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
-from rustorch.functional import einsum
+from rustorch.functional import einsum  # type: ignore[assignment]  # takes subscripts as lists too
 
 inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 newaxis = None

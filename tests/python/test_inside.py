@@ -60,8 +60,8 @@ def test_a_reduction_counts_its_additions(rt):
     x = rt.ones(64, 100).realize()
     (kernel,) = rt.explain(lambda: x.sum(1))().kernels
     assert (kernel.bytes_read, kernel.bytes_written) == (25600, 256)
-    # Lanes start from zeros, so a row takes as many additions as it has elements, and a few for what lanes leave over.
-    assert 64 * 99 <= kernel.flops <= 64 * 120
+    # A row takes as many additions as it has elements, and fewer than 40 to combine up to 32 lanes.
+    assert 64 * 99 <= kernel.flops < 64 * 140
 
 
 def test_a_product_with_its_epilogue_is_one_entry(rt):

@@ -45,15 +45,10 @@ impl Overload {
         Ok(Ret::Tensor(target.clone()))
     }
 
-    /// torch's refusals of what the in-place form would write to.
+    /// torch's refusals of what the in-place form would write to; repeated places are refused when they are written.
     fn check_target(&self, target: &Tensor, tracks: bool, args: &Args<'_>) -> Result<()> {
-        let kind = self.entry.kind;
-        if kind & kinds::SHARED != 0 {
-            target.check_fill(tracks)?;
-        } else {
-            target.check_write(tracks)?;
-        }
-        if kind & (kinds::MEETS | kinds::APART) == 0 {
+        target.check_fill(tracks)?;
+        if self.entry.kind & (kinds::MEETS | kinds::APART) == 0 {
             self.check_operands(target, args, refuse_partial_overlap)?;
         }
         Ok(())

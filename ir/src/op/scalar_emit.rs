@@ -227,7 +227,9 @@ pub(super) fn log_sigmoid(b: &mut LoopBuilder, x: Val) -> Val {
 pub(super) fn mish(b: &mut LoopBuilder, x: Val) -> Val {
     let minus = b.un(UnOp::Neg, x);
     let soft = log_sigmoid(b, minus);
-    let soft = b.un(UnOp::Neg, soft);
+    // Never -0: far to the left the result is -0.
+    let zero = b.float(b.ty(x).elem, 0.0);
+    let soft = b.bin(BinOp::Sub, zero, soft);
     let t = b.math("tanh", &[soft]);
     b.bin(BinOp::Mul, x, t)
 }

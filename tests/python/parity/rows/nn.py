@@ -27,7 +27,7 @@ ACTIVATIONS = (
     activation("gelu", S(A, approximate="tanh"), S(A, approximate="none"), S(A, approximate="no"), tol=8, terms=0.5),
     activation("sigmoid", flushes=True),
     activation("tanh"),
-    activation("silu", S(A, inplace=True), tol=2, flushes=True),
+    activation("silu", S(A, inplace=True), tol=2, slopes=1, flushes=True),
     activation("leaky_relu", S(A, 0.2), S(A, negative_slope=0.5, inplace=True), S(A, -0.5)),
     activation("softplus", S(A, beta=2), S(A, beta=2, threshold=1), S(A, 0.5, 3), tol=4),
     activation("elu", S(A, 0.5), tol=2),

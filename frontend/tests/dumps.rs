@@ -107,12 +107,13 @@ fn each_pass_leaves_a_file_that_reads_back() {
             "01-rewritten.ir",
             "02-fused.ir",
             "03-lowered.loops",
-            "04-vectorized.loops",
-            "05-strips.loops",
-            "06-expanded.loops",
-            "07-plan.txt",
-            "08-k0.clif",
-            "09-k0.asm",
+            "04-tiled.loops",
+            "05-vectorized.loops",
+            "06-strips.loops",
+            "07-expanded.loops",
+            "08-plan.txt",
+            "09-k0.clif",
+            "10-k0.asm",
         ] {
             assert!(of_unit.contains(file), "{file} in {of_unit:?}");
         }

@@ -233,6 +233,9 @@ def test_ir_is_what_is_pending(rt):
 
 
 def test_synchronize_computes_for_all_threads(rt):
+    rt.synchronize()
+    # What only a graph of gradients still holds, in another test's leavings, is nobody's value.
+    others = rt.stats()["nodes_pending"]
     made, go = [], threading.Event()
 
     def work():
@@ -248,9 +251,9 @@ def test_synchronize_computes_for_all_threads(rt):
     ended.join()
     try:
         mine = rt.ones(6) * 5
-        assert rt.stats()["nodes_pending"] > 0
+        assert rt.stats()["nodes_pending"] > others
         rt.synchronize()
-        assert rt.stats()["nodes_pending"] == 0
+        assert rt.stats()["nodes_pending"] == others
         seen = difference(rt, lambda: [x.tolist() for x in (*made, mine)])
         assert seen["launches"] == 0
     finally:

@@ -45,10 +45,16 @@ impl Overload {
         Ok(Ret::Tensor(target.clone()))
     }
 
-    /// torch's refusals of what the in-place form would write to; repeated places are refused when they are written.
+    /// torch's refusals of what the in-place form would write to. Repeated places are refused after the operation's own
+    /// checks, when they are written, unless it is one that looks for them first.
     fn check_target(&self, target: &Tensor, tracks: bool, args: &Args<'_>) -> Result<()> {
-        target.check_fill(tracks)?;
-        if self.entry.kind & (kinds::MEETS | kinds::APART) == 0 {
+        let kind = self.entry.kind;
+        if kind & kinds::APART != 0 && kind & kinds::SHARED == 0 {
+            target.check_write(tracks)?;
+        } else {
+            target.check_fill(tracks)?;
+        }
+        if kind & (kinds::MEETS | kinds::APART) == 0 {
             self.check_operands(target, args, refuse_partial_overlap)?;
         }
         Ok(())

@@ -244,7 +244,11 @@ impl<'g> Tracer<'g> {
     pub fn order(&self, ordered: &[bool]) -> SmallVec<[u8; 4]> {
         let mut order: SmallVec<[u8; 4]> = (0..self.axes.len() as u8).collect();
         let count = |a: u8| self.hoists.iter().filter(|h| h.contains(&a)).count();
-        order.sort_by_key(|&a| (ordered[a as usize], std::cmp::Reverse(count(a))));
+        // Among themselves ordered axes stay as they are: of two writes to one place the later one counts.
+        let key = |a: u8| {
+            if ordered[a as usize] { (true, None) } else { (false, Some(std::cmp::Reverse(count(a)))) }
+        };
+        order.sort_by_key(|&a| key(a));
         order
     }
 

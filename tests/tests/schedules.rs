@@ -4,6 +4,7 @@
 use rustorch_ir::build::Build;
 use rustorch_ir::loops::{Combine, Stmt};
 use rustorch_ir::op::{Op, Picks, Reduce, Scalar, Scatter};
+use rustorch_ir::plan::Step;
 use rustorch_ir::{DType, Graph, Value};
 use rustorch_tests::{compiled, input, noise, run_f32};
 
@@ -88,4 +89,24 @@ fn rows_are_added_where_an_index_says() {
         (0..columns).for_each(|c| want[to * columns + c] += updates[r * columns + c]);
     }
     same_bits(&run_f32(&g, &[&data, &index, &updates])[0], &want);
+}
+
+/// The elements that the one launch of `function` hands to a thread at least.
+fn elements_a_thread(function: Scalar) -> usize {
+    let mut g = Graph::new();
+    let x = input(&mut g, 0, DType::F32, &[1 << 16]);
+    let y = b(&mut g).map(function, &[x]);
+    g.outputs = vec![y];
+    match compiled(&g).plan.steps.as_slice() {
+        [Step::Launch { tasks, .. }] if tasks.len() == 1 => tasks[0].grain,
+        other => panic!("one kernel is expected: {other:?}"),
+    }
+}
+
+#[test]
+fn what_rarely_runs_is_not_counted_as_work() {
+    let (plain, reduced) = (elements_a_thread(Scalar::Exp), elements_a_thread(Scalar::Sin));
+    assert!(reduced * 4 > plain, "{reduced} elements of sin beside {plain} of exp");
+    let (small, large) = (elements_a_thread(Scalar::Neg), elements_a_thread(Scalar::Erfinv));
+    assert!(large * 8 < small, "{large} elements of erfinv beside {small} of neg");
 }

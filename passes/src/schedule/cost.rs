@@ -1,12 +1,14 @@
 //! What it costs to run a loop in lanes.
 
 use super::{Varying, inner_loops, stride, trip_count};
-use rustorch_ir::loops::{Addr, Block, For, Inst, Kernel, Stmt, Val};
+use rustorch_ir::loops::{Addr, Block, CastOp, For, Inst, Kernel, Stmt, Val};
 
 /// What a function of the table of expansions costs, in instructions.
 const MATH: f64 = 20.0;
 /// Iterations assumed of a loop whose bounds are known only at run time.
 const UNKNOWN: f64 = 256.0;
+/// Iterations assumed of a loop that runs once if some lane wants it: see `LoopBuilder::if_ever`.
+const RARE: f64 = 1.0 / 64.0;
 
 /// Whether the iterations of `l` can run side by side in lanes.
 pub fn can_vectorize(kernel: &Kernel, l: &For) -> bool {
@@ -53,6 +55,9 @@ struct Around<'a> {
 fn trips(kernel: &Kernel, l: &For, before: Option<&For>, around: Option<&Around<'_>>) -> f64 {
     if let Some(n) = trip_count(kernel, l) {
         return n as f64;
+    }
+    if matches!(kernel.inst(l.end), Inst::Cast(CastOp::MaskToInt, _)) {
+        return RARE;
     }
     let mut scope = around;
     while let Some(a) = scope {

@@ -32,7 +32,9 @@ fn reduce<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
 #[inline(always)]
 fn reduce_precisely<C: Core>(c: &mut C, x: C::V) -> Reduced<C::V> {
     let Exponent { n, shifted } = nearest_exponent(c, x, FRAC_2_PI);
-    let [first, second, third] = [0, 1, 2].map(|part| by_width(c, x, -HALF_PI_F32[part], -HALF_PI_F64[part]));
+    let first = by_width(c, x, -HALF_PI_F32[0], -HALF_PI_F64[0]);
+    let second = by_width(c, x, -HALF_PI_F32[1], -HALF_PI_F64[1]);
+    let third = by_width(c, x, -HALF_PI_F32[2], -HALF_PI_F64[2]);
     let exact = c.fma(n, first, x);
     let product = c.fmul(n, second);
     let negated = c.fneg(product);

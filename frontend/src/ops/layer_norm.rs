@@ -1,7 +1,8 @@
 //! Layer normalisation.
 
 use super::operands::{keep, not_implemented};
-use super::spread::moments;
+use super::reduce::mean_of;
+use super::spread::variance;
 use crate::error::{Error, Result, runtime};
 use crate::record::Recorded;
 use crate::registry::{Args, Scalar as Number};
@@ -65,7 +66,8 @@ fn layer_norm(a: &Args<'_>) -> Result<Tensor> {
     let value = if x.numel() == 0 {
         wide
     } else {
-        let (variance, mean) = moments(&wide, &axes, 0.0)?;
+        let mean = mean_of(&wide, &axes, true)?;
+        let variance = variance(&wide, &mean, &axes, 0.0)?;
         let eps = Number::Float(a.float(4)).recorded(wide.dtype());
         let root = variance.add(&eps)?.map1(Scalar::Sqrt)?;
         wide.sub(&mean)?.mul(&root.literal(1.0).div(&root)?)?

@@ -7,8 +7,10 @@ use crate::error::{Error, Result};
 use crate::record::Recorded;
 use crate::registry::{Args, Scalar as Number};
 use crate::tensor::Tensor;
+use rustorch_ir::Dim;
 use rustorch_ir::loops::Combine;
-use rustorch_ir::op::Scalar;
+use rustorch_ir::op::{Scalar, Span};
+use smallvec::SmallVec;
 
 /// The root, with gradient 0 where it is 0.
 pub(crate) fn safe_sqrt(x: &Recorded) -> Result<Recorded> {
@@ -16,18 +18,38 @@ pub(crate) fn safe_sqrt(x: &Recorded) -> Result<Recorded> {
         return x.map1(Scalar::Sqrt);
     }
     let zero = x.literal(0.0);
-    let none = x.eq(&zero)?;
-    none.select(&zero, &none.select(&x.literal(1.0), x)?.map1(Scalar::Sqrt)?)
+    x.eq(&zero)?.select(&zero, x)?.map1(Scalar::Sqrt)
 }
 
-/// Variance and mean by two passes, with the axes kept, in the accumulation dtype.
-pub(crate) fn moments(x: &Recorded, axes: &[usize], correction: f64) -> Result<(Recorded, Recorded)> {
-    let wide = x.cast(x.dtype().accumulator())?;
-    let mean = mean_of(&wide, axes, true)?;
-    let centred = wide.sub(&mean)?;
+/// The mean of squared differences from `mean`, with the axes kept; the divisor is the number less `correction`.
+pub(crate) fn variance(x: &Recorded, mean: &Recorded, axes: &[usize], correction: f64) -> Result<Recorded> {
+    let centred = x.sub(mean)?;
     let squares = reduce(&centred.mul(&centred)?, Combine::Add, axes, true)?;
-    let freedom = (extent(x.shape(), axes) as f64 - correction).max(0.0);
-    Ok((squares.div(&squares.literal(freedom))?, mean))
+    match extent(x.shape(), axes) {
+        // Nothing is divided by nothing: the gradient is that of an empty sum.
+        0 => squares.add_literal(f64::NAN),
+        count => squares.div(&squares.literal((count as f64 - correction).max(0.0))),
+    }
+}
+
+/// The mean by way of the differences from the first element, with the axes kept: exact for rows of one value, and
+/// more precise where the mean is large beside the spread. The gradient does not depend on that element.
+fn steady_mean(x: &Recorded, axes: &[usize]) -> Result<Recorded> {
+    if extent(x.shape(), axes) == 0 {
+        return mean_of(x, axes, true);
+    }
+    let start = first(&x.detach(), axes)?;
+    start.add(&mean_of(&x.sub(&start)?, axes, true)?)
+}
+
+/// The first element along `axes`, which stay with extent 1; 0 where it is not finite, since a difference from it
+/// would be NaN.
+fn first(x: &Recorded, axes: &[usize]) -> Result<Recorded> {
+    let span = |(axis, extent): (usize, &Dim)| Span::all(if axes.contains(&axis) { 1 } else { extent.get() });
+    let spans: SmallVec<[Span; 8]> = x.shape().iter().enumerate().map(span).collect();
+    let start = x.slice(&spans)?;
+    let zero = x.literal(0.0);
+    start.sub(&start)?.eq(&zero)?.select(&start, &zero)
 }
 
 struct Spread<'a> {
@@ -46,7 +68,9 @@ impl Spread<'_> {
             return Err(Error::NotImplemented(message.into()));
         }
         let axes = reduced(x.rank(), self.dims)?;
-        let (variance, mean) = moments(&x, &axes, self.correction)?;
+        let wide = x.cast(x.dtype().accumulator())?;
+        let mean = steady_mean(&wide, &axes)?;
+        let variance = variance(&wide, &mean, &axes, self.correction)?;
         let spread = if self.root { safe_sqrt(&variance)? } else { variance };
         let finish = |v: Recorded| -> Result<Tensor> {
             let v = v.cast(x.dtype())?;

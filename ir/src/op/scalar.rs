@@ -311,7 +311,7 @@ scalars! {
         grad |b, _, y, g| { let s = b.scale(y, LN_2); times(b, g, s) };
     Expm1(1) "expm1" Float Dear
         emit |b, _, x| b.math("expm1", &[x[0]]),
-        grad |b, _, y, g| { let s = b.offset(y, 1.0); times(b, g, s) };
+        grad |b, x, _, g| { let s = b.map(Scalar::Exp, x); times(b, g, s) };
     Log(1) "log" Float Dear
         emit |b, _, x| b.math("log", &[x[0]]),
         grad |b, x, _, g| vec![Some(b.div(g, x[0]))];

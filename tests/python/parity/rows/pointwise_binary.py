@@ -64,6 +64,8 @@ ARITHMETIC = (
         [S(t(3, 4), idx(4, below=5)), S(t(), idx(below=3)), S(t(0), idx(1, below=3))],
         promote=False,
         scalars=False,
+        extremes=False,
+        flushes=True,
     ),
     row("logaddexp", scalars=False, tol=4),
     row("logaddexp2", scalars=False, tol=4, terms=1, slopes=1),

@@ -47,14 +47,9 @@ pub mod kinds {
     pub const FACTORY: Kinds = 1 << 7;
     /// Also takes `out=`: computes, and writes the result there.
     pub const OUT: Kinds = 1 << 8;
-    /// The in-place form may write to places that several elements share: the entry says with
-    /// [`super::Args::writes`] which elements it writes.
-    pub const SHARED: Kinds = 1 << 9;
-    /// What the in-place form writes may meet its operands in memory in any way.
-    pub const MEETS: Kinds = 1 << 10;
-    /// What the in-place form writes may not meet its operands in memory, not even wholly. Without this and
-    /// [`MEETS`], not in part.
-    pub const APART: Kinds = 1 << 11;
+    /// What the in-place form writes may meet its operands in memory in any way, unless the entry itself asks for
+    /// them to be apart ([`super::Args::require_apart`]). Without this, not in part.
+    pub const MEETS: Kinds = 1 << 9;
 }
 
 /// One overload of an operation.

@@ -17,7 +17,8 @@ pub use masked::{masked_scatter, masked_select};
 pub use overlay::{as_strided_scatter, diagonal_scatter, select_scatter, slice_scatter};
 pub use positions::{nonzero, nonzero_static, nonzero_tuple, unravel_index};
 use rows::index_fill;
-pub use rows::{index_add, index_copy, index_reduce, index_select, put, take, take_along_dim};
+use rows::{index_add, index_copy, index_reduce, put};
+pub use rows::{index_select, take, take_along_dim};
 pub use table::ENTRIES;
 
 use crate::error::{Error, Result, runtime};

@@ -164,15 +164,14 @@ pub enum Source<'a> {
     Number(Number),
 }
 
-/// `x` with `f` of its data, an index, updates of the index's shape, and how they meet.
+/// The first argument with `f` of its data, an index, updates of the index's shape, and how they meet.
 fn scattered(
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
+    a: &Args<'_>,
     source: &Source<'_>,
     f: impl FnOnce(&Recorded, &Recorded, &Recorded, &Picks) -> Result<Recorded>,
 ) -> Result<Tensor> {
-    let axis = wrap_axis(dim, x.dim())?;
+    let (x, index) = (a.tensor(0), a.tensor(2));
+    let axis = wrap_axis(a.int(1), x.dim())?;
     if let Source::Tensor(t) = source
         && t.dtype() != x.dtype()
     {
@@ -180,6 +179,7 @@ fn scattered(
     }
     check_index(index, "scatter")?;
     if index.numel() == 0 {
+        a.require_all_apart()?;
         let value = x.read()?;
         return Tensor::from_value(match source {
             // It has a gradient, which can be differentiated again, though all of it is 0.
@@ -215,6 +215,7 @@ fn scattered(
         Source::Number(_) if larger(&own, true) => return Err(Error::shapes(beyond, &picked, &own)),
         Source::Number(_) => {}
     }
+    a.require_all_apart()?;
     let a = along(x, axis, index)?;
     let updates = match source {
         Source::Tensor(t) => {
@@ -230,33 +231,19 @@ fn scattered(
     Tensor::from_value(a.data.update(&spans, &new)?.reshape(&own)?)
 }
 
-/// `x` with the source put, or combined, at the places that the index names.
-pub fn scatter(
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
-    source: Source<'_>,
-    combine: Option<Combine>,
-) -> Result<Tensor> {
-    scattered(x, dim, index, &source, |data, index, updates, picks| {
-        data.scatter(index, updates, picks.clone(), combine)
-    })
+/// The first argument with the source put, or combined, at the places that the index names.
+fn scatter(a: &Args<'_>, source: Source<'_>, combine: Option<Combine>) -> Result<Tensor> {
+    scattered(a, &source, |data, index, updates, picks| data.scatter(index, updates, picks.clone(), combine))
 }
 
-pub fn scatter_reduce(
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
-    source: &Tensor,
-    reduce: &str,
-    include_self: bool,
-) -> Result<Tensor> {
+fn scatter_reduce(a: &Args<'_>) -> Result<Tensor> {
+    let (reduce, include_self) = (a.string(4), a.bool(5));
     let Some(reduction) = Reduction::named(reduce) else {
         return runtime(format!(
             "reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
         ));
     };
-    scattered(x, dim, index, &Source::Tensor(source), |data, index, updates, picks| {
+    scattered(a, &Source::Tensor(a.tensor(3)), |data, index, updates, picks| {
         reduced(data, index, updates, picks, reduction, include_self)
     })
 }
@@ -279,35 +266,31 @@ entries! {
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor" [FUNCTION | METHOD | OUT]
         "The elements along `dim` that the index names, one for each place of the index."
         => |a| keeping(a, gather(a.tensor(0), a.int(1), a.tensor(2))?);
-    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
+    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "With the elements of `src` put along `dim` where the index says." => |a| keeping(
-            a, scatter(a.tensor(0), a.int(1), a.tensor(2), Source::Tensor(a.tensor(3)), None)?
+            a, scatter(a, Source::Tensor(a.tensor(3)), None)?
         );
-    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
+    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         grad "ScatterBackward1"
         "With `value` put along `dim` where the index says." => |a| keeping(
-            a, scatter(a.tensor(0), a.int(1), a.tensor(2), Source::Number(a.scalar(3)), None)?
+            a, scatter(a, Source::Number(a.scalar(3)), None)?
         );
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT | APART]
+        [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "With the elements of `src` added (`add`) or multiplied (`multiply`) along `dim` where the index says."
-        => |a| keeping(a, scatter(
-            a.tensor(0), a.int(1), a.tensor(2), Source::Tensor(a.tensor(3)), mode(a.string(4))?
+        => |a| keeping(a, scatter(a, Source::Tensor(a.tensor(3)), mode(a.string(4))?
         )?);
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT | APART]
+        [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "With `value` added (`add`) or multiplied (`multiply`) along `dim` where the index says."
-        => |a| keeping(a, scatter(
-            a.tensor(0), a.int(1), a.tensor(2), Source::Number(a.scalar(3)), mode(a.string(4))?
+        => |a| keeping(a, scatter(a, Source::Number(a.scalar(3)), mode(a.string(4))?
         )?);
-    "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
+    "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "With the elements of `src` added along `dim` where the index says." => |a| keeping(
-            a, scatter(a.tensor(0), a.int(1), a.tensor(2), Source::Tensor(a.tensor(3)), Some(Combine::Add))?
+            a, scatter(a, Source::Tensor(a.tensor(3)), Some(Combine::Add))?
         );
     "scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) \
-     -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
+     -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "With the elements of `src` combined along `dim` where the index says: `sum`, `prod`, `mean`, `amax`, `amin`."
-        => |a| keeping(a, scatter_reduce(
-            a.tensor(0), a.int(1), a.tensor(2), a.tensor(3), a.string(4), a.bool(5)
-        )?);
+        => |a| keeping(a, scatter_reduce(a)?);
 }

@@ -134,7 +134,7 @@ crate::entries! {
         "`self` where `condition` is true, else `other`; all broadcast, the two promoted. The condition is bool."
         => |a| select(a);
     "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | NUMBERS | SHARED | MEETS]
+        [FUNCTION | METHOD | INPLACE | NUMBERS | MEETS]
         "`value`, a number or a 0-d tensor, where the bool `mask` is true, else `self`; both broadcast. The dtype is \
          that of `self`." => |a| masked_fill(a);
     "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | NUMBERS]

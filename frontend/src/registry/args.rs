@@ -5,7 +5,7 @@ use crate::gradient::Scope;
 use crate::random::{Generator, default_generator};
 use crate::record::{Recorded, lock};
 use crate::registry::default_dtype;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
 use crate::view::Writes;
 use rustorch_ir::{DType, Literal};
 use smallvec::SmallVec;
@@ -239,6 +239,38 @@ impl<'a> Args<'a> {
             *self.writes.borrow_mut() = Some(crate::grad_mode::no_grad(writes)?);
         }
         Ok(())
+    }
+
+    /// torch's refusal of an in-place form whose operands meet what it writes in memory. Asked where torch asks: behind
+    /// checks of shapes, before indices are read.
+    pub fn require_apart(&self) -> Result<()> {
+        let Some(target) = self.target else { return Ok(()) };
+        self.operands().try_for_each(|operand| refuse_overlap(target, operand))
+    }
+
+    /// As [`Args::require_apart`], also of elements that share a place.
+    pub fn require_all_apart(&self) -> Result<()> {
+        self.target.map_or(Ok(()), Tensor::refuse_repeats)?;
+        self.require_apart()
+    }
+
+    /// torch's refusal of operands that meet only a part of what an in-place form writes.
+    pub(super) fn require_together(&self) -> Result<()> {
+        let Some(target) = self.target else { return Ok(()) };
+        self.operands().try_for_each(|operand| refuse_partial_overlap(target, operand))
+    }
+
+    /// The tensors among the arguments, but for the one that is written.
+    fn operands(&self) -> impl Iterator<Item = &Tensor> {
+        let others = self.values.iter().enumerate().filter(|(i, _)| Some(*i) != self.receiver);
+        others.flat_map(|(_, arg)| {
+            let (one, several): (Option<&Tensor>, &[Option<Tensor>]) = match arg {
+                Arg::Tensor(operand) => (Some(*operand), &[]),
+                Arg::OptTensors(list) => (None, list),
+                _ => (None, &[]),
+            };
+            one.into_iter().chain(several.iter().flatten())
+        })
     }
 
     pub(super) fn written(&self) -> Option<Writes> {

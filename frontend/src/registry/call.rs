@@ -3,7 +3,7 @@
 use super::{Arg, Args, Entry, Overload, Ret, Signature, kinds};
 use crate::error::{Error, Result, fail};
 use crate::gradient::Scope;
-use crate::tensor::{Tensor, refuse_overlap, refuse_partial_overlap};
+use crate::tensor::Tensor;
 use crate::view::Writes;
 use rustorch_ir::{Category, DType};
 
@@ -26,54 +26,22 @@ impl Overload {
         let receiver = self.signature.receiver.unwrap_or(0);
         let target = args.tensor(receiver);
         let tracks = (0..args.len()).any(|i| matches!(args.get(i), Arg::Tensor(t) if t.requires_grad()));
-        self.check_target(target, tracks, args)?;
+        target.check_fill(tracks)?;
         let inner = args.of_call(&scope, Some(target), Some(receiver));
+        if self.entry.kind & kinds::MEETS == 0 {
+            inner.require_together()?;
+        }
         let Ret::Tensor(result) = (self.entry.call)(&inner)? else {
             return Err(Error::Runtime(format!("{}_ has no single result to write", self.signature.name)));
         };
         if result.is_same(target) {
             return Ok(Ret::Tensor(result));
         }
-        if self.entry.kind & kinds::APART != 0 {
-            // After the operation's own checks of its operands, as in torch.
-            self.check_operands(target, args, refuse_overlap)?;
-        }
         write_shared(target, &result, inner.written().as_ref())?;
         if inner.saves_result() {
             scope.save(target)?;
         }
         Ok(Ret::Tensor(target.clone()))
-    }
-
-    /// torch's refusals of what the in-place form would write to. Repeated places are refused after the operation's own
-    /// checks, when they are written, unless it is one that looks for them first.
-    fn check_target(&self, target: &Tensor, tracks: bool, args: &Args<'_>) -> Result<()> {
-        let kind = self.entry.kind;
-        if kind & kinds::APART != 0 && kind & kinds::SHARED == 0 {
-            target.check_write(tracks)?;
-        } else {
-            target.check_fill(tracks)?;
-        }
-        if kind & (kinds::MEETS | kinds::APART) == 0 {
-            self.check_operands(target, args, refuse_partial_overlap)?;
-        }
-        Ok(())
-    }
-
-    fn check_operands(
-        &self,
-        target: &Tensor,
-        args: &Args<'_>,
-        check: fn(&Tensor, &Tensor) -> Result<()>,
-    ) -> Result<()> {
-        for i in (0..args.len()).filter(|&i| Some(i) != self.signature.receiver) {
-            match args.get(i) {
-                Arg::Tensor(operand) => check(target, operand)?,
-                Arg::OptTensors(list) => list.iter().flatten().try_for_each(|t| check(target, t))?,
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 

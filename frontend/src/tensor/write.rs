@@ -134,11 +134,12 @@ impl Tensor {
     /// before they compute anything, as torch does.
     pub fn check_write(&self, tracks: bool) -> Result<()> {
         self.check_fill(tracks)?;
-        let body = self.body();
-        if body.geometry.repeats() {
-            return runtime(REPEATED);
-        }
-        Ok(())
+        self.refuse_repeats()
+    }
+
+    /// torch's refusal of a write to elements that share a place.
+    pub fn refuse_repeats(&self) -> Result<()> {
+        if self.body().geometry.repeats() { runtime(REPEATED) } else { Ok(()) }
     }
 
     /// Whether [`Tensor::fill`] is allowed.

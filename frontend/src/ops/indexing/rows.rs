@@ -10,7 +10,7 @@ use crate::ops::scatter::{self, Reduction};
 use crate::ops::view_ops::{expand_to, view};
 use crate::promote::checked_literal;
 use crate::record::{Recorded, broadcast_shapes};
-use crate::registry::{Args, Scalar};
+use crate::registry::Args;
 use crate::tensor::Tensor;
 use crate::view::{Writes, wrap_axis};
 use rustorch_ir::loops::Combine;
@@ -110,9 +110,11 @@ fn check_source(name: &str, x: &Tensor, dim: i64, index: &Tensor, source: &Tenso
     Ok(axis)
 }
 
-/// `x` with the elements of `source`, times `alpha`, added along an axis where the index says.
-pub fn index_add(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: Scalar) -> Result<Tensor> {
-    let axis = check_source("index_add_()", x, dim, index, source)?;
+/// The first argument with the elements of the source, times `alpha`, added along an axis where the index says.
+pub(super) fn index_add(a: &Args<'_>) -> Result<Tensor> {
+    let (x, index, source, alpha) = (a.tensor(0), a.tensor(2), a.tensor(3), a.scalar(4));
+    let axis = check_source("index_add_()", x, a.int(1), index, source)?;
+    a.require_all_apart()?;
     let shape = one(&x.sizes());
     let picked = prepared(&flat(index)?, shape[axis].get(), Count::FromFront, beyond(axis, &shape))?.value;
     let mut updates = source.read()?;
@@ -126,14 +128,9 @@ pub fn index_add(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: S
 }
 
 /// As [`index_add`], with another reduction.
-pub fn index_reduce(
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
-    source: &Tensor,
-    reduce: &str,
-    include_self: bool,
-) -> Result<Tensor> {
+pub(super) fn index_reduce(a: &Args<'_>) -> Result<Tensor> {
+    let (x, index, source, reduce, include_self) =
+        (a.tensor(0), a.tensor(2), a.tensor(3), a.string(4), a.bool(5));
     let reduction = match Reduction::named(reduce) {
         Some(r) if r != Reduction::Sum => r,
         _ => {
@@ -142,7 +139,8 @@ pub fn index_reduce(
             ));
         }
     };
-    let axis = check_source("index_reduce_()", x, dim, index, source)?;
+    let axis = check_source("index_reduce_()", x, a.int(1), index, source)?;
+    a.require_all_apart()?;
     let shape = one(&x.sizes());
     let picked = prepared(&flat(index)?, shape[axis].get(), Count::FromFront, in_self)?.value;
     let updates = source.read()?.reshape(&one(&source.sizes()))?;
@@ -152,9 +150,11 @@ pub fn index_reduce(
     Tensor::from_value(new.reshape(&x.sizes())?)
 }
 
-/// `x` with the elements of `source` put along an axis where the index says.
-pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
-    let axis = wrap_axis(dim, x.dim())?;
+/// The first argument with the elements of the source put along an axis where the index says.
+pub(super) fn index_copy(a: &Args<'_>) -> Result<Tensor> {
+    let (x, index, source) = (a.tensor(0), a.tensor(2), a.tensor(3));
+    let axis = wrap_axis(a.int(1), x.dim())?;
+    a.require_all_apart()?;
     if index.dim() > 1 {
         return Err(Error::Index(format!(
             "index_copy_(): Index should have dimension 1 or 0 (got {})",
@@ -268,8 +268,9 @@ pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     Tensor::from_value(x.read()?.flatten()?.gather(&places, flat_picks(index.dim()))?)
 }
 
-/// `x` with the elements of `source` put, or added, at row-major places.
-pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
+/// The first argument with the elements of the source put, or added, at row-major places.
+pub(super) fn put(a: &Args<'_>) -> Result<Tensor> {
+    let (x, index, source, accumulate) = (a.tensor(0), a.tensor(1), a.tensor(2), a.bool(3));
     real(index, &[DType::I64], |dtype| {
         Error::DType(format!(
             "put_(): Expected a long tensor for index, but got {}",
@@ -291,6 +292,7 @@ pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Res
             index.numel()
         )));
     }
+    a.require_all_apart()?;
     let index = flat(index)?;
     let places = prepared(&index, x.numel(), Count::FromBoth, beyond_all(x.numel()))?.value;
     let combine = accumulate.then_some(Combine::Add);

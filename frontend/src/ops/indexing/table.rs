@@ -12,6 +12,7 @@ fn keeping(a: &Args<'_>, i: usize, result: Tensor) -> Result<Tensor> {
 
 fn put_entry(a: &Args<'_>) -> Result<Tensor> {
     let (x, indices) = (a.tensor(0), a.opt_tensors(1));
+    a.require_apart()?;
     let new = index_put(x, indices, a.tensor(2), a.bool(3))?;
     let out = crate::ops::layout::finish(new, &[x])?;
     a.writes(|| {
@@ -27,35 +28,33 @@ fn put_entry(a: &Args<'_>) -> Result<Tensor> {
 
 entries! {
     "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | SHARED | APART]
+        [FUNCTION | METHOD | INPLACE | MEETS]
         "With `values` put where index tensors for the leading axes choose; added there if `accumulate`."
         => |a| put_entry(a);
     "index_select(Tensor self, int dim, Tensor index) -> Tensor" [FUNCTION | METHOD | OUT]
         "The elements of an axis that a 1-D index names."
         => |a| keeping(a, 2, index_select(a.tensor(0), a.int(1), a.tensor(2))?);
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT | APART]
+        [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "With the elements of `source`, times `alpha`, added along an axis where the index says."
-        => |a| keeping(a, 2, index_add(a.tensor(0), a.int(1), a.tensor(2), a.tensor(3), a.scalar(4))?);
-    "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | APART]
+        => |a| keeping(a, 2, index_add(a)?);
+    "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "With the elements of `source` put along an axis where the index says."
-        => |a| keeping(a, 2, index_copy(a.tensor(0), a.int(1), a.tensor(2), a.tensor(3))?);
+        => |a| keeping(a, 2, index_copy(a)?);
     "index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | NUMBERS | SHARED | MEETS]
+        [FUNCTION | METHOD | INPLACE | NUMBERS | MEETS]
         "With a value put along an axis where the index says."
         => |a| keeping(a, 2, index_fill(a)?);
     "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT | APART]
+        [FUNCTION | METHOD | INPLACE | OUT | MEETS]
         "With the elements of `source` combined along an axis where the index says: `prod`, `mean`, `amax` or `amin`."
-        => |a| keeping(
-            a, 2, index_reduce(a.tensor(0), a.int(1), a.tensor(2), a.tensor(3), a.string(4), a.bool(5))?
-        );
+        => |a| keeping(a, 2, index_reduce(a)?);
     "take(Tensor self, Tensor index) -> Tensor" [FUNCTION | METHOD | OUT]
         "The elements at these places in row-major order, in the shape of the index."
         => |a| keeping(a, 1, take(a.tensor(0), a.tensor(1))?);
-    "put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor" [FUNCTION | METHOD | INPLACE | APART]
+    "put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor" [FUNCTION | METHOD | INPLACE | MEETS]
         "With the elements of `source` put, or added, at these places in row-major order."
-        => |a| keeping(a, 1, put(a.tensor(0), a.tensor(1), a.tensor(2), a.bool(3))?);
+        => |a| keeping(a, 1, put(a)?);
     "take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor" [FUNCTION | METHOD | OUT]
         grad "GatherBackward0"
         "The elements of an axis that the indices name; the other axes broadcast. Without `dim`, of the flat tensor."

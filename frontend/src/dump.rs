@@ -12,6 +12,7 @@ use crate::tensor::Tensor;
 use rustorch_backend::cranelift::compile_with_listing;
 use rustorch_ir::Graph;
 use rustorch_ir::plan::Plan;
+use rustorch_passes::inline::inline;
 use rustorch_passes::observe::{Stage, annotated};
 use std::fmt::{Display, Write as _};
 use std::fs::{self, OpenOptions};
@@ -25,7 +26,7 @@ impl Tensor {
     pub fn ir(&self) -> Result<String> {
         let values: [Recorded; 1] = [self.read()?];
         let region = Region::collect(&values);
-        Ok(Unit::of(&values, &region)?.request()?.request.graph.to_string())
+        Ok(inline(&Unit::of(&values, &region)?.request()?.request).graph.to_string())
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod autograd;
 mod cache;
+mod compose;
 pub mod dump;
 pub mod engine;
 pub mod error;

@@ -288,6 +288,14 @@ impl Recorded {
         Ok((0..node.types.len()).map(result).collect())
     }
 
+    /// An operand that stands for values of this type: what is recorded of it is never computed, but read off.
+    pub(crate) fn argument(slot: u32, ty: &Type) -> Recorded {
+        let source = Source::Buffer(ty.shape.contiguous_strides());
+        let input = Input { slot, dtype: ty.dtype, shape: ty.shape.clone(), source };
+        let types = SmallVec::from_buf([ty.clone()]);
+        Recorded::leaf(RecordedNode::new(Op::Input(input), types, 0, Edges::new()))
+    }
+
     /// A 0-d literal that is part of the program: another one is another program. For numbers that
     /// compositions are written with; those of users are [`Recorded::scalar`]s.
     pub fn constant(literal: Literal) -> Recorded {

@@ -97,6 +97,12 @@ pub fn eval_all(
     let mut e = Eval { graph, slots, scalars, values: FxHashMap::default() };
     for id in graph.live() {
         let node = graph.node(id);
+        if let Some(body) = node.op.body() {
+            let operands: Vec<Slot<'_>> = node.inputs.iter().map(|v| Slot::from(&e.values[v])).collect();
+            let results = eval(body.graph(), &operands, &[])?;
+            e.values.extend((0..).map(|port| Value { node: id, port }).zip(results));
+            continue;
+        }
         for port in 0..node.types.len() as u8 {
             let value = Value { node: id, port };
             let mut result = Tensor::zeros(graph.ty(value));

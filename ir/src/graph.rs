@@ -88,6 +88,12 @@ impl Graph {
         self.order.is_empty()
     }
 
+    /// Adds a node and gives all its results.
+    pub fn add_all(&mut self, op: Op, inputs: &[Value]) -> Result<Vec<Value>, OpError> {
+        let node = self.add(op, inputs)?;
+        Ok((0..self.nodes[node].types.len() as u8).map(|port| Value { node, port }).collect())
+    }
+
     /// The nodes that the outputs depend on, operands before users.
     pub fn live(&self) -> Vec<NodeId> {
         let mut seen = slotmap::SecondaryMap::new();

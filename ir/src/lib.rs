@@ -4,6 +4,7 @@
 //! - [`graph`]: the graph of one compile unit, grown through [`build::Build`].
 //! - [`text`], [`parse`], [`verify`]: graphs as text, both ways, and what holds of every graph.
 //! - [`eval`]: the interpreter of graphs, which says what they mean.
+//! - [`grad`]: gradients as nodes of the same graph.
 //! - [`op`]: the primitives. Each says everything about itself in its one file: types, gradient, loops.
 //! - [`loops`]: LoopIR, the small typed loop language that kernels are written in, with its text form,
 //!   verifier and interpreter.
@@ -18,6 +19,7 @@ pub mod build;
 pub mod dtype;
 pub mod error;
 pub mod eval;
+pub mod grad;
 pub mod graph;
 pub mod loops;
 pub mod op;

@@ -6,8 +6,7 @@ use rustorch_ir::parse::parse_graph;
 use rustorch_ir::verify::{VerifyError, verify};
 use rustorch_ir::{DType, Graph, Value};
 
-const EVERYTHING: &str = "\
-%0 = input<0, f32, [2, 3], strides=[3,1]> : f32[2, 3]
+const EVERYTHING: &str = r#"%0 = input<0, f32, [2, 3], strides=[3,1]> : f32[2, 3]
 %1 = input<1, i64, [2], strides=[-1]> : i64[2]
 %2 = scalar<0, f32> : f32[]
 %3 = const<f32:-0.0> : f32[]
@@ -38,8 +37,9 @@ const EVERYTHING: &str = "\
 %28 = update<0:2:1,0:2:1> %27, %24 : f32[8, 2]
 %29 = detach %28 : f32[8, 2]
 %30 = fence %29 : f32[8, 2]
+%31 = call<"twice", [f32[8, 2],f32[]], "%0 = input<0, f32, [8, 2], strides=[2,1]> : f32[8, 2]\n%1 = add %0, %0 : f32[8, 2]\nreturn %1, %0\n"> %30, %2 : f32[8, 2], f32[8, 2]
 return %30, %19, %30
-";
+"#;
 
 #[test]
 fn everything_reads_back() {
@@ -158,4 +158,35 @@ fn outputs_belong_to_the_graph() {
     let larger = parse_graph("%0 = iota<3> : i64[3]\n%1 = neg %0 : i64[3]\nreturn %1").unwrap();
     g.outputs = larger.outputs.clone();
     assert_eq!(verify(&g), Err(VerifyError::Output(0)));
+}
+
+/// Bodies are told apart by what they are, not by where they were made.
+#[test]
+fn equal_bodies_are_one() {
+    let call = EVERYTHING.lines().find(|l| l.contains("call<")).unwrap();
+    let head = "%0 = input<0, f32, [8, 2], strides=[2,1]> : f32[8, 2]\n%1 = scalar<0, f32> : f32[]\n";
+    let line = |n: usize| call.replace("%31 =", &format!("%{n} =")).replace("%30, %2", "%0, %1");
+    let twice = format!("{head}{}\n{}\nreturn", line(2), line(3));
+    assert_eq!(parse_graph(&twice).unwrap_err().to_string(), "4:6: the same node as %2");
+    let other = format!("{head}{}\n{}\nreturn", line(2), line(3).replace("add", "mul"));
+    assert_eq!(parse_graph(&other).unwrap().len(), 4);
+}
+
+#[test]
+fn a_call_says_what_its_body_lacks() {
+    let call = |types: &str, graph: &str| {
+        let text =
+            format!("%0 = iota<3> : i64[3]\n%1 = call<\"f\", [{types}], \"{graph}\"> %0 : i64[3]\nreturn");
+        parse_graph(&text).unwrap_err().to_string()
+    };
+    let input = "%0 = input<0, i64, [3], strides=[1]> : i64[3]";
+    assert!(call("i64[3]", "return").ends_with("too few or too many results (operand of shape [])"));
+    assert!(
+        call("i64[4]", &format!("{input}\\nreturn %0"))
+            .ends_with("an input of its graph is not an argument (operand of shape [])")
+    );
+    assert!(
+        call("i64[3],i64[3]", &format!("{input}\\nreturn %0")).ends_with("call: takes 2 operands, got 1")
+    );
+    assert!(call("i64[3]", "%0 = what").ends_with("expected an op, found `what`"));
 }

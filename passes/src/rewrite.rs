@@ -5,6 +5,7 @@
 //! offered to the rules when its operands are final, and what a rule gives is offered again.
 
 use crate::compile::Request;
+use crate::inline::inline;
 use rustc_hash::FxHashMap;
 use rustorch_ir::build::Build;
 use rustorch_ir::op::Op;
@@ -25,6 +26,7 @@ pub struct Applied {
 /// The live part of a request's graph, rewritten. Its outputs are the requested ones and then those to
 /// keep. `trace` is told of every rule that is applied, and of the graph it was applied in.
 pub fn rewrite(request: &Request, trace: &mut dyn FnMut(&Graph, &Applied)) -> Graph {
+    let request = inline(request);
     let mut source = request.graph.clone();
     source.outputs.extend(&request.keep);
     let mut out = Graph::new();

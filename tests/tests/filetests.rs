@@ -20,13 +20,13 @@
 //! What is shown follows behind a line of dashes. `BLESS=1 cargo test --test filetests` writes it anew.
 
 use rustorch_ir::build::Build;
+use rustorch_ir::grad::grad;
 use rustorch_ir::op::Op;
 use rustorch_ir::parse::parse_graph;
 use rustorch_ir::plan::parse::parse_plan;
 use rustorch_ir::plan::{Place, Plan, Step};
 use rustorch_ir::verify::verify;
 use rustorch_ir::{Graph, Value};
-use rustorch_passes::grad::grad;
 use rustorch_passes::observe::{Stage, annotated};
 use rustorch_passes::rewrite::rewrite;
 use rustorch_passes::{Request, Target, compile, compile_observed};

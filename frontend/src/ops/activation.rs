@@ -2,6 +2,7 @@
 
 use super::extremes::{bound, bounded};
 use super::operands::{Keeps, not_implemented, unary, widened};
+use crate::compose::Composition;
 use crate::error::{Error, Result, fail, runtime};
 use crate::record::Recorded;
 use crate::registry::{Args, Operand, Scalar as Number};
@@ -25,14 +26,16 @@ fn relu(a: &Args<'_>) -> Result<Tensor> {
         DType::Bool => Err(Error::NotImplemented("Boolean inputs not supported for relu".into())),
         dtype if !dtype.is_float() => x.map2(Scalar::Max, &x.literal(0.0)),
         _ => {
-            let zero = x.literal(0.0);
-            if !x.tracks() {
-                return x.lt(&zero)?.select(&zero, &x);
-            }
             // At 0 the value is the operand's, of either sign, and the gradient is 0.
-            let flat = x.detach();
-            let rest = x.lt(&zero)?.select(&zero, &flat)?;
-            x.le(&zero)?.flat_in(&[&x]).select(&rest, &x)
+            let above = |x: &Recorded, strictly: bool, value: &Recorded| {
+                let zero = x.literal(0.0);
+                (if strictly { x.le(&zero) } else { x.lt(&zero) })?.select(&zero, value)
+            };
+            Composition { name: "relu", attributes: &[] }.record_with_gradient(
+                &[&x],
+                |x| above(&x[0], false, &x[0]),
+                |_, y, g| Ok(vec![above(y, true, g)?]),
+            )
         }
     })
 }
@@ -43,16 +46,18 @@ fn gelu(a: &Args<'_>) -> Result<Tensor> {
         "tanh" => true,
         _ => return runtime("approximate argument must be either none or tanh."),
     };
-    smooth(a, "GeluKernelImpl", |x| {
-        let twice = if tanh {
+    let twice = |x: &Recorded| {
+        if tanh {
             let cube = x.mul(x)?.mul(x)?;
             let inner = x.add(&cube.mul_literal(0.044_715)?)?.mul_literal(FRAC_2_PI.sqrt())?;
-            inner.map1(Scalar::Tanh)?.add_literal(1.0)?
-        } else {
-            // The complement keeps small probabilities exact where 1 + erf would cancel.
-            x.mul_literal(-FRAC_1_SQRT_2)?.map1(Scalar::Erfc)?
-        };
-        x.mul_literal(0.5)?.mul(&twice)
+            return inner.map1(Scalar::Tanh)?.add_literal(1.0);
+        }
+        // The complement keeps small probabilities exact where 1 + erf would cancel.
+        x.mul_literal(-FRAC_1_SQRT_2)?.map1(Scalar::Erfc)
+    };
+    smooth(a, "GeluKernelImpl", |x| {
+        let gelu = Composition { name: "gelu", attributes: &[u64::from(tanh)] };
+        gelu.record(&[x], |x| x[0].mul_literal(0.5)?.mul(&twice(&x[0])?))
     })
 }
 
@@ -63,8 +68,10 @@ fn silu(a: &Args<'_>) -> Result<Tensor> {
 fn leaky_relu(a: &Args<'_>) -> Result<Tensor> {
     let slope = a.scalar(1);
     smooth(a, "leaky_relu_cpu", |x| {
-        let above = x.literal(0.0).lt(x)?.flat_in(&[x]);
-        above.select(x, &x.mul(&slope.recorded(x.dtype()))?)
+        let leaky = Composition { name: "leaky_relu", attributes: &[] };
+        leaky.record(&[x, &slope.recorded(x.dtype())], |x| {
+            x[0].literal(0.0).lt(&x[0])?.select(&x[0], &x[0].mul(&x[1])?)
+        })
     })
 }
 

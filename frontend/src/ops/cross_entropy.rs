@@ -5,14 +5,15 @@ use super::indexing::integers;
 use super::loss::{Reduction, total};
 use super::operands::{keep, not_implemented};
 use super::softmax::log_softmax_of;
+use crate::compose::Composition;
 use crate::error::{Error, Result, runtime};
-
 use crate::record::Recorded;
 use crate::registry::{Args, Scalar as Number};
 use crate::tensor::Tensor;
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Picks, Scalar};
 use rustorch_ir::{DType, Shape};
+use smallvec::SmallVec;
 
 /// Scores with the classes along axis 1, targets without that axis.
 struct Classes {
@@ -120,9 +121,9 @@ struct Targets {
 
 impl Targets {
     /// The gradient in `scores` is constant, which torch's second derivative says by zeros.
-    fn read(target: &Tensor, ignore: i64, scores: &Recorded) -> Result<Targets> {
-        let target = target.read()?.cast(DType::I64)?;
-        let ignored = target.eq(&Number::Int(ignore).recorded(DType::I64))?;
+    fn of(target: &Recorded, ignore: i64, scores: &Recorded) -> Result<Targets> {
+        let target = target.cast(DType::I64)?;
+        let ignored = target.eq(&target.literal_int(ignore))?;
         let index = ignored.select(&target.literal_int(0), &target)?;
         Ok(Targets { index, ignored: ignored.flat_in(&[scores]) })
     }
@@ -193,7 +194,7 @@ fn nll_loss(a: &Args<'_>) -> Result<Tensor> {
     check_weight(&scores, weight, &classes)?;
     check_range(target, classes.count, ignore)?;
     let wide = scores.dtype().accumulator();
-    let targets = Targets::read(target, ignore, &scores)?;
+    let targets = Targets::of(&target.read()?, ignore, &scores)?;
     let weight = read_weight(weight, wide)?;
     let loss = likelihood(&scores.cast(wide)?, &targets, weight.as_ref(), &classes, reduction)?;
     finish(a, loss, scores.dtype())
@@ -233,33 +234,38 @@ fn cross_entropy(a: &Args<'_>) -> Result<Tensor> {
     check_weight(&scores, weight, &classes)?;
     let wide = scores.dtype().accumulator();
     let x = scores.cast(wide)?;
-    let log = if x.numel() == 0 { x.clone() } else { log_softmax_of(&x, classes.axis)? };
     let weight = read_weight(weight, wide)?;
-    if dense {
-        let target = target.read()?;
-        let dtype = scores.dtype().promote(target.dtype());
-        let wide = dtype.accumulator();
-        let loss = of_probabilities(
-            &log.cast(wide)?,
-            &target.cast(wide)?,
-            weight.as_ref(),
-            &classes,
-            reduction,
-            smoothing,
-        )?;
-        return finish(a, loss, dtype);
-    }
-    let targets = Targets::read(target, ignore, &log)?;
-    let loss = likelihood(&log, &targets, weight.as_ref(), &classes, reduction)?;
-    let loss = if smoothing > 0.0 {
-        let smooth = smoothed(&log, &targets, weight.as_ref(), &classes, reduction)?;
-        let number = |v: f64| Number::Float(v).recorded(wide);
-        let each = smooth.mul(&number(smoothing / classes.count as f64))?;
-        loss.mul(&number(1.0 - smoothing))?.add(&each)?
-    } else {
-        loss
-    };
-    finish(a, loss, scores.dtype())
+    let target = target.read()?;
+    let dtype = if dense { scores.dtype().promote(target.dtype()) } else { scores.dtype() };
+    let smooth = smoothing > 0.0;
+    let shares = smooth.then(|| {
+        let share = |v: f64| Number::Float(v).recorded(dtype.accumulator());
+        [share(1.0 - smoothing), share(smoothing / classes.count as f64)]
+    });
+    let operands: SmallVec<[&Recorded; 5]> =
+        [&x, &target].into_iter().chain(&weight).chain(shares.iter().flatten()).collect();
+    let weighted = weight.is_some();
+    let attributes = [ignore as u64, reduction as u64, u64::from(weighted)];
+    let loss = Composition { name: "cross_entropy", attributes: &attributes }.record(&operands, |x| {
+        let (weight, shares) = if weighted { (Some(&x[2]), &x[3..]) } else { (None, &x[2..]) };
+        let scores = &x[0];
+        let log = if scores.numel() == 0 { scores.clone() } else { log_softmax_of(scores, classes.axis)? };
+        if dense {
+            let wide = dtype.accumulator();
+            let (log, target) = (log.cast(wide)?, x[1].cast(wide)?);
+            return of_probabilities(&log, &target, weight, &classes, reduction, shares);
+        }
+        let targets = Targets::of(&x[1], ignore, &log)?;
+        let loss = likelihood(&log, &targets, weight, &classes, reduction)?;
+        match shares {
+            [rest, share] => {
+                let each = smoothed(&log, &targets, weight, &classes, reduction)?.mul(share)?;
+                loss.mul(rest)?.add(&each)
+            }
+            _ => Ok(loss),
+        }
+    })?;
+    finish(a, loss, dtype)
 }
 
 /// The loss against the classes in equal parts: the sum over classes for each place, reduced.
@@ -291,13 +297,11 @@ fn of_probabilities(
     weight: Option<&Recorded>,
     classes: &Classes,
     reduction: Reduction,
-    smoothing: f64,
+    shares: &[Recorded],
 ) -> Result<Recorded> {
-    let target = if smoothing > 0.0 {
-        let number = |v: f64| Number::Float(v).recorded(log.dtype());
-        target.mul(&number(1.0 - smoothing))?.add(&number(smoothing / classes.count as f64))?
-    } else {
-        target.clone()
+    let target = match shares {
+        [rest, share] => target.mul(rest)?.add(share)?,
+        _ => target.clone(),
     };
     let products = log.mul(&target)?;
     let products = match weight {

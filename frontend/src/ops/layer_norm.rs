@@ -1,14 +1,17 @@
 //! Layer normalisation.
 
+use super::axes::Axes;
 use super::operands::{keep, not_implemented};
 use super::reduce::mean_of;
 use super::spread::variance;
+use crate::compose::Composition;
 use crate::error::{Error, Result, runtime};
 use crate::record::Recorded;
 use crate::registry::{Args, Scalar as Number};
 use crate::tensor::Tensor;
 use rustorch_ir::op::Scalar;
 use rustorch_ir::{DType, Shape};
+use smallvec::SmallVec;
 
 fn check(x: &Recorded, sizes: &[i64], weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<()> {
     if sizes.is_empty() {
@@ -46,7 +49,7 @@ fn check(x: &Recorded, sizes: &[i64], weight: Option<&Tensor>, bias: Option<&Ten
 /// The parameters have the input's dtype, or f32 beside a half-precision input.
 fn check_dtypes(dtype: DType, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<()> {
     let name = DType::scalar_type_name;
-    let given: smallvec::SmallVec<[DType; 2]> = weight.into_iter().chain(bias).map(Tensor::dtype).collect();
+    let given: SmallVec<[DType; 2]> = weight.into_iter().chain(bias).map(Tensor::dtype).collect();
     match given.as_slice() {
         [w, b] if w != b => {
             Err(Error::DType(format!("expected scalar type {} but found {}", name(*w), name(*b))))
@@ -58,28 +61,59 @@ fn check_dtypes(dtype: DType, weight: Option<&Tensor>, bias: Option<&Tensor>) ->
     }
 }
 
+/// What is normalised; its operands are the input, eps, and the weight and the bias where they are given.
+struct Layers {
+    axes: Axes,
+    weighted: bool,
+}
+
+impl Layers {
+    /// The input brought to mean 0 and variance 1, and what its deviations were multiplied with.
+    fn normal(&self, x: &[Recorded]) -> Result<(Recorded, Recorded)> {
+        let mean = mean_of(&x[0], &self.axes, true)?;
+        let root = variance(&x[0], &mean, &self.axes, 0.0)?.add(&x[1])?.map1(Scalar::Sqrt)?;
+        let inverse = root.literal(1.0).div(&root)?;
+        Ok((x[0].sub(&mean)?.mul(&inverse)?, inverse))
+    }
+
+    fn value(&self, x: &[Recorded]) -> Result<Recorded> {
+        let value = self.normal(x)?.0;
+        let value = if self.weighted { value.mul(&x[2])? } else { value };
+        x.get(2 + usize::from(self.weighted)).map_or(Ok(value.clone()), |bias| value.add(bias))
+    }
+
+    /// The input's is the gradient less its mean and its part along the normal input.
+    fn gradient(&self, x: &[Recorded], g: &Recorded) -> Result<Vec<Recorded>> {
+        let lead: Axes = (0..x[0].rank() - self.axes.len()).collect();
+        let (normal, inverse) = self.normal(x)?;
+        let slope = if self.weighted { g.mul(&x[2])? } else { g.clone() };
+        let along = slope.mul(&normal)?;
+        let along = normal.mul(&mean_of(&along, &self.axes, true)?)?;
+        let rest = slope.sub(&mean_of(&slope, &self.axes, true)?)?.sub(&along)?;
+        let mut gradients = vec![rest.mul(&inverse)?, x[1].literal(0.0)];
+        if self.weighted {
+            gradients.push(g.mul(&normal)?.sum(&lead)?);
+        }
+        if x.len() > gradients.len() {
+            gradients.push(g.sum(&lead)?);
+        }
+        Ok(gradients)
+    }
+}
+
 fn layer_norm(a: &Args<'_>) -> Result<Tensor> {
     let (x, sizes, weight, bias) = (a.tensor(0).read()?, a.ints(1), a.opt_tensor(2), a.opt_tensor(3));
     check(&x, sizes, weight, bias)?;
-    let axes: smallvec::SmallVec<[usize; 8]> = (x.rank() - sizes.len()..x.rank()).collect();
     let wide = x.cast(x.dtype().accumulator())?;
-    let value = if x.numel() == 0 {
-        wide
-    } else {
-        let mean = mean_of(&wide, &axes, true)?;
-        let variance = variance(&wide, &mean, &axes, 0.0)?;
-        let eps = Number::Float(a.float(4)).recorded(wide.dtype());
-        let root = variance.add(&eps)?.map1(Scalar::Sqrt)?;
-        wide.sub(&mean)?.mul(&root.literal(1.0).div(&root)?)?
-    };
-    let value = match weight {
-        Some(weight) => value.mul(&weight.read()?.cast(value.dtype())?)?,
-        None => value,
-    };
-    let value = match bias {
-        Some(bias) => value.add(&bias.read()?.cast(value.dtype())?)?,
-        None => value,
-    };
+    let parameter = |p: Option<&Tensor>| p.map(|p| p.read()?.cast(wide.dtype())).transpose();
+    let (weight, bias) = (parameter(weight)?, parameter(bias)?);
+    let eps = Number::Float(a.float(4)).recorded(wide.dtype());
+    let operands: SmallVec<[&Recorded; 4]> = [&wide, &eps].into_iter().chain(&weight).chain(&bias).collect();
+    let layers = Layers { axes: (x.rank() - sizes.len()..x.rank()).collect(), weighted: weight.is_some() };
+    let attributes = [sizes.len() as u64, u64::from(layers.weighted)];
+    let composition = Composition { name: "layer_norm", attributes: &attributes };
+    let value =
+        composition.record_with_gradient(&operands, |x| layers.value(x), |x, _, g| layers.gradient(x, g))?;
     let out = Tensor::from_value(value.cast(x.dtype())?)?;
     keep(a, &[0, 2])?;
     Ok(out)

@@ -2,6 +2,7 @@
 
 use super::operands::not_implemented;
 use super::pointwise::negative;
+use crate::compose::Composition;
 use crate::error::Result;
 use crate::record::Recorded;
 use crate::registry::Args;
@@ -13,17 +14,32 @@ use rustorch_ir::op::Scalar;
 
 /// The operand less its maximum along `axis`: exponents that do not overflow.
 fn shifted(x: &Recorded, axis: usize) -> Result<Recorded> {
-    x.sub(&x.detach().reduce_keep(Combine::Max, &[axis])?)
+    x.sub(&x.stop_gradient()?.reduce_keep(Combine::Max, &[axis])?)
 }
 
 pub(crate) fn softmax_of(x: &Recorded, axis: usize) -> Result<Recorded> {
-    let powers = shifted(x, axis)?.map1(Scalar::Exp)?;
-    powers.div(&powers.reduce_keep(Combine::Add, &[axis])?)
+    Composition { name: "softmax", attributes: &[axis as u64] }.record_with_gradient(
+        &[x],
+        |x| {
+            let powers = shifted(&x[0], axis)?.map1(Scalar::Exp)?;
+            powers.div(&powers.reduce_keep(Combine::Add, &[axis])?)
+        },
+        |_, y, g| {
+            let product = g.mul(y)?;
+            Ok(vec![product.sub(&y.mul(&product.reduce_keep(Combine::Add, &[axis])?)?)?])
+        },
+    )
 }
 
 pub(crate) fn log_softmax_of(x: &Recorded, axis: usize) -> Result<Recorded> {
-    let x = shifted(x, axis)?;
-    x.sub(&x.map1(Scalar::Exp)?.reduce_keep(Combine::Add, &[axis])?.map1(Scalar::Log)?)
+    Composition { name: "log_softmax", attributes: &[axis as u64] }.record_with_gradient(
+        &[x],
+        |x| {
+            let x = shifted(&x[0], axis)?;
+            x.sub(&x.map1(Scalar::Exp)?.reduce_keep(Combine::Add, &[axis])?.map1(Scalar::Log)?)
+        },
+        |_, y, g| Ok(vec![g.sub(&y.map1(Scalar::Exp)?.mul(&g.reduce_keep(Combine::Add, &[axis])?)?)?]),
+    )
 }
 
 /// `f` of the first argument along the axis that the second names, in `dtype` if one is given.
@@ -61,15 +77,15 @@ fn along_axis(
 /// Whole numbers are negated, and wrap, before they are converted.
 fn softmin(a: &Args<'_>) -> Result<Tensor> {
     let x = a.tensor(0).read()?;
-    along_axis(a, &negative(&x)?, a.opt_dtype(2), SOFTMAX, softmax_of)
+    along_axis(a, &negative(&x)?, a.opt_dtype(2), KERNEL, softmax_of)
 }
 
-const SOFTMAX: &str = "softmax_lastdim_kernel_impl";
+const KERNEL: &str = "softmax_lastdim_kernel_impl";
 
 crate::entries! {
     "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD | NN | OUT]
         "`exp(x)` divided by its sum along `dim`. With `dtype` the elements are converted first; floats only."
-        => |a| along(a, a.opt_dtype(2), SOFTMAX, softmax_of);
+        => |a| along(a, a.opt_dtype(2), KERNEL, softmax_of);
     "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD | NN | OUT]
         "The logarithm of `softmax`, without overflow or loss for small probabilities."
         => |a| along(a, a.opt_dtype(2), "log_softmax_lastdim_kernel_impl", log_softmax_of);

@@ -6,8 +6,8 @@ use super::Recorded;
 use crate::error::{Error, Result};
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{
-    ArgReduce, Axes, Cast, Concat, Contract, Expand, Fence, Gather, Iota, Op, Pad, Permute, Picks, Reduce,
-    Reshape, Scalar, Scatter, Slice, Span, Update,
+    ArgReduce, Axes, Cast, Concat, Contract, Detach, Expand, Fence, Gather, Iota, Op, Pad, Permute, Picks,
+    Reduce, Reshape, Scalar, Scatter, Slice, Span, Update,
 };
 use rustorch_ir::{DType, Literal, Shape};
 use smallvec::SmallVec;
@@ -102,6 +102,11 @@ impl Recorded {
             return Ok(self.clone());
         }
         Recorded::apply(Op::Cast(Cast { dtype }), &[self])
+    }
+
+    /// The same value as no path for gradients, said by a node: for compositions, which are differentiated as graphs.
+    pub(crate) fn stop_gradient(&self) -> Result<Recorded> {
+        Recorded::apply(Op::Detach(Detach), &[self])
     }
 
     pub fn reshape(&self, shape: &Shape) -> Result<Recorded> {

@@ -6,6 +6,7 @@
 //! ([`Primitive::nests`]): its result is a buffer. No pass asks which op a node is.
 
 mod arg_reduce;
+mod call;
 mod cast;
 mod concat;
 mod constant;
@@ -29,6 +30,7 @@ mod slice;
 mod update;
 
 pub use arg_reduce::ArgReduce;
+pub use call::{Body, Call};
 pub use cast::{Cast, computed_in, convert, from_half_bits, settle, to_half_bits};
 pub use concat::Concat;
 pub use constant::Constant;
@@ -203,6 +205,12 @@ pub trait Primitive {
         let _ = (x, strides, y);
         None
     }
+
+    /// For an op that is a graph over its operands: that graph. It takes the place of the node before rules, fusion
+    /// or lowering see it.
+    fn body(&self) -> Option<&Body> {
+        None
+    }
 }
 
 macro_rules! primitives {
@@ -261,6 +269,9 @@ macro_rules! primitives {
             pub fn restride(&self, x: &Shape, strides: &Strides, y: &Shape) -> Option<(Strides, i64)> {
                 match self { $(Op::$name(op) => op.restride(x, strides, y),)* }
             }
+            pub fn body(&self) -> Option<&Body> {
+                match self { $(Op::$name(op) => op.body(),)* }
+            }
         }
 
         impl fmt::Display for Op {
@@ -291,6 +302,7 @@ primitives! {
     Update(Update),
     Detach(Detach),
     Fence(Fence),
+    Call(Call),
 }
 
 /// `Err` unless there are `expected` operands.

@@ -24,7 +24,7 @@ const STRIP: usize = 512;
 /// A whole row of up to this many elements is one strip.
 const ROW: usize = 8192;
 /// Shorter loops compute in place.
-const SHORT: usize = 64;
+const SHORT: usize = 16;
 
 /// Rewrites the loops that apply functions for which the host has a routine.
 pub fn strip_mine(kernel: Kernel, has_routine: &dyn Fn(&str, Elem) -> bool) -> Kernel {

@@ -21,7 +21,9 @@ pub struct Generator {
     pub graph: Graph,
     slots: Vec<Memory>,
     scalars: Vec<u64>,
-    options: Options,
+    /// In the body of a call every leaf is an operand: of this type, with such a content.
+    pub(super) operands: Option<Vec<(Type, Content)>>,
+    pub(super) options: Options,
 }
 
 /// A case that contains the pair of primitives `pair`, the first feeding the second, if that is possible.
@@ -52,7 +54,8 @@ pub fn case(seed: u64, pair: Option<(&str, &str)>, options: Options) -> Option<C
 
 impl Generator {
     pub fn new(seed: u64, options: Options) -> Generator {
-        Generator { rng: Rng::new(seed), graph: Graph::new(), slots: vec![], scalars: vec![], options }
+        let (rng, graph) = (Rng::new(seed), Graph::new());
+        Generator { rng, graph, slots: vec![], scalars: vec![], operands: None, options }
     }
 
     fn finish(mut self, wanted: Vec<Value>) -> Case {
@@ -74,7 +77,7 @@ impl Generator {
         Case { graph: self.graph, slots: self.slots, scalars: self.scalars, keep, grain }
     }
 
-    fn random(&mut self) {
+    pub(super) fn random(&mut self) {
         let kind = *self.rng.pick(Op::PRIMITIVES);
         let kind = if self.rng.chance(30) { "Map" } else { kind };
         let from = self.any(|_| true);
@@ -110,7 +113,7 @@ impl Generator {
         Some(all[at as usize])
     }
 
-    fn add(&mut self, op: Op, inputs: &[Value]) -> Option<Value> {
+    pub(super) fn add(&mut self, op: Op, inputs: &[Value]) -> Option<Value> {
         let types: Vec<&Type> = inputs.iter().map(|&v| self.graph.ty(v)).collect();
         let inferred = op.infer(&types).unwrap_or_else(|e| panic!("the generator made {op}: {e}"));
         let fits = inferred.iter().all(|t| t.shape.checked_numel().is_some_and(|n| n <= LARGEST));
@@ -118,7 +121,10 @@ impl Generator {
         Some(Value { node, port: 0 })
     }
 
-    fn leaf(&mut self, ty: &Type, content: Content) -> Value {
+    pub(super) fn leaf(&mut self, ty: &Type, content: Content) -> Value {
+        if self.operands.is_some() {
+            return self.operand(ty, content);
+        }
         if ty.shape.rank() == 0 && self.rng.chance(40) {
             let one = choose::elements(&mut self.rng, ty.dtype, 1, content);
             let literal = one.literals().next().expect("one element");
@@ -251,6 +257,7 @@ impl Generator {
             "Scatter" => self.scatter(x, &ty),
             "Concat" => self.concat(x, &ty),
             "Update" => self.update(x, &ty),
+            "Call" => self.call(x),
             "Detach" if self.options.smooth => None,
             "Detach" => self.add(Op::Detach(Detach), &[x]),
             "Fence" => self.add(Op::Fence(Fence), &[x]),

@@ -4,9 +4,9 @@ use super::Case;
 use super::choose::Rng;
 use rustorch_ir::build::Build;
 use rustorch_ir::eval::{EvalError, Tensor, eval};
+use rustorch_ir::grad::grad;
 use rustorch_ir::op::{Input, Op, Source};
 use rustorch_ir::{DType, Graph, Literal, Value};
-use rustorch_passes::grad::grad;
 
 /// Beyond this, differences say too little.
 const TAME: f64 = 1e3;

@@ -4,6 +4,7 @@
 //! how far two roads may lie apart; [`shrink`] makes a failing case small.
 
 pub mod bounds;
+mod calls;
 pub mod check;
 pub mod choose;
 pub mod generate;

@@ -1,9 +1,9 @@
 //! Reverse-mode differentiation: gradients as nodes of the same graph.
 
+use crate::build::Build;
+use crate::graph::{Graph, NodeId, Value};
+use crate::op::Scalar;
 use rustc_hash::{FxHashMap, FxHashSet};
-use rustorch_ir::build::Build;
-use rustorch_ir::op::Scalar;
-use rustorch_ir::{Graph, NodeId, Value};
 
 /// The gradients with respect to `wrt` of the values in `of`, each paired with the gradient of the result
 /// with respect to it; `None` where `of` does not depend on one.

@@ -47,6 +47,8 @@ LONG = {
 def test_ctrl_c_ends_what_runs_and_leaves_tensors_usable(name):
     setup, work = LONG[name]
     process = script(
+        # A job in the background of a shell ignores interrupts, and so would what it starts.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"kept = rt.arange(4.0) * 2\n{setup}\nprint('running', flush=True)\n"
         f"try:\n    {work}\n"
         "except KeyboardInterrupt:\n    print('interrupted')\n"

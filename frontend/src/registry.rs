@@ -50,6 +50,8 @@ pub mod kinds {
     /// What the in-place form writes may meet its operands in memory in any way, unless the entry itself asks for
     /// them to be apart ([`super::Args::require_apart`]). Without this, not in part.
     pub const MEETS: Kinds = 1 << 9;
+    /// An `out=` has the dtype of the result; elsewhere the result is converted.
+    pub const EXACT: Kinds = 1 << 10;
 }
 
 /// One overload of an operation.

@@ -133,9 +133,21 @@ impl Tensor {
         let root = value.permute(order)?;
         let mut inverse: SmallVec<[usize; 8]> = SmallVec::from_elem(0, order.len());
         order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
-        let geometry = Geometry::contiguous(root.shape()).permute(&inverse);
+        Tensor::permuted(root, value, &inverse)
+    }
+
+    /// As [`Tensor::from_buffer`], with the axes in another order than they have in memory.
+    pub fn from_buffer_permuted(buffer: Buffer, ty: Type, axes: &[usize]) -> Result<Tensor> {
+        let root = Recorded::from_buffer(buffer, ty)?;
+        let value = root.permute(axes)?;
+        Tensor::permuted(root, value, axes)
+    }
+
+    /// A tensor of the value `value`, which is `root` with its axes permuted.
+    fn permuted(root: Recorded, value: Recorded, axes: &[usize]) -> Result<Tensor> {
+        let geometry = Geometry::contiguous(root.shape()).permute(axes);
         let mut chain = Chain::default();
-        chain.extend([Step::Permute(inverse.iter().map(|&a| a as u8).collect())]);
+        chain.extend([Step::Permute(axes.iter().map(|&a| a as u8).collect())]);
         Tensor::with_value(root, value, geometry, chain)
     }
 

@@ -11,7 +11,9 @@ use crate::usage;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rustorch_frontend::Tensor;
-use rustorch_frontend::registry::{Arg, Args, Operation, Overload, Ret, Returns, check_out, write_out};
+use rustorch_frontend::registry::{
+    Arg, Args, Operation, Overload, Ret, Returns, check_out, kinds, write_out,
+};
 use rustorch_ir::DType;
 
 /// Calls the overload that takes the arguments.
@@ -44,12 +46,14 @@ fn run<'py>(
     extras: &Extras,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = call.py;
-    if let [out] = extras.out.as_slice() {
+    if let [out] = extras.out.as_slice()
+        && overload.entry.kind & kinds::EXACT == 0
+    {
         take_dtype(py, overload, values, out.dtype())?;
     }
     let mut ret = boundary::call(py, || overload.call(&Args::new(values)))?;
     if !extras.out.is_empty() {
-        ret = written(py, overload.signature.name, &extras.out, ret)?;
+        ret = written(py, overload, &extras.out, ret)?;
     }
     if extras.requires_grad {
         require_grad(py, &ret)?;
@@ -91,7 +95,7 @@ fn take_dtype(py: Python<'_>, overload: &Overload, values: &mut Values<'_>, dtyp
 }
 
 /// `out=`: writes the results there, and gives those tensors as the results.
-fn written(py: Python<'_>, name: &str, outs: &[Tensor], ret: Ret) -> PyResult<Ret> {
+fn written(py: Python<'_>, overload: &Overload, outs: &[Tensor], ret: Ret) -> PyResult<Ret> {
     let results: &[Tensor] = match &ret {
         Ret::Tensor(result) => std::slice::from_ref(result),
         Ret::Tuple(results) => results,
@@ -102,7 +106,7 @@ fn written(py: Python<'_>, name: &str, outs: &[Tensor], ret: Ret) -> PyResult<Re
         return Err(type_error(py, message));
     }
     for (out, result) in outs.iter().zip(results) {
-        boundary::call(py, || check_out(name, out, result))?;
+        boundary::call(py, || check_out(overload, out, result))?;
         let (own, wanted) = (out.sizes(), result.sizes());
         if own != wanted && out.numel() != 0 {
             glue::user_warning(

@@ -4,6 +4,10 @@ import warnings
 
 import pytest
 import torch
+from parity.cases import Case
+from parity.libs import dtype_name
+from parity.rows import TABLE
+from parity.run import Arguments
 
 CALLS = [
     ("add(a, 1.0, out={})", ["float32"]),
@@ -82,3 +86,49 @@ def test_refusals(call, words, rt):
     want, got = errors
     assert isinstance(got, type(want))
     assert str(got).startswith(words) and str(want).startswith(words)
+
+
+WIDER = {"float32": "float64", "int64": "int32", "bool": "float32", "int32": "float64"}
+
+
+def out_of_another_dtype(library, case, shape, dtype):
+    """Whether the library converts what a call of one result gives, or the error."""
+    arguments = Arguments(case, library)
+    out = library.module.zeros(shape, dtype=library.dtype(dtype))
+    try:
+        library.call("function", case.op, arguments.args, {**arguments.kwargs, "out": out})
+    except Exception as error:
+        return error
+    return None
+
+
+def calls_with_one_result(oracle):
+    for row in {row.name: row for row in TABLE if "function" in row.forms and row.call is None}.values():
+        for call in (call for call in row.samples if call.tensors()):
+            case = Case(row, "function", call)
+            arguments = Arguments(case, oracle)
+            try:
+                result = oracle.call("function", row, arguments.args, arguments.kwargs)
+            except Exception:  # noqa: S112 - a sample of an error
+                continue
+            if isinstance(result, torch.Tensor):
+                yield case, tuple(result.shape), WIDER.get(dtype_name(result.dtype), "float32")
+            break
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_out_of_another_dtype(lib, oracle):
+    """Operations convert, or refuse to, as torch's do. `any` and `all` convert to anything."""
+    found, compared = [], 0
+    for case, shape, dtype in calls_with_one_result(oracle):
+        want = out_of_another_dtype(oracle, case, shape, dtype)
+        if isinstance(want, TypeError) or case.op.name in ("any", "all"):
+            continue
+        got = out_of_another_dtype(lib, case, shape, dtype)
+        if isinstance(got, TypeError):
+            continue
+        compared += 1
+        if (want is None) != (got is None) or (want is not None and not isinstance(got, RuntimeError)):
+            found.append(f"{case.expression()} out={dtype}: {got!r}, torch: {want!r}")
+    assert compared > 100
+    assert not found, "\n".join(found)

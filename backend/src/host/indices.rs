@@ -157,20 +157,20 @@ pub fn nonzero(mask: &Buffer) -> Result<Buffer, AllocError> {
     Ok(positions)
 }
 
-/// For each position in a tensor of these sizes, its index along every axis: a row of the result each.
+/// For each position in a tensor of these sizes, its index along every axis: the indices of one axis lie together.
 pub fn coordinates(positions: &Buffer, sizes: &[usize]) -> Result<Buffer, AllocError> {
     // SAFETY: complete positions are initialised, and nothing writes them.
     let positions: &[i64] = unsafe { positions.as_slice() };
-    let rank = sizes.len();
-    let mut rows = vec![0i64; positions.len() * rank];
-    for (row, &position) in rows.chunks_exact_mut(rank.max(1)).zip(positions) {
+    let count = positions.len();
+    let mut columns = vec![0i64; count * sizes.len()];
+    for (i, &position) in positions.iter().enumerate() {
         let mut rest = position;
-        for (place, &size) in row.iter_mut().zip(sizes).rev() {
-            *place = rest % size as i64;
+        for (axis, &size) in sizes.iter().enumerate().rev() {
+            columns[axis * count + i] = rest % size as i64;
             rest /= size as i64;
         }
     }
-    Buffer::from_slice(&rows)
+    Buffer::from_slice(&columns)
 }
 
 #[cfg(test)]
@@ -197,10 +197,10 @@ mod tests {
         let found = nonzero(&Buffer::from_slice(&mask).unwrap()).unwrap();
         // SAFETY: the positions were written above.
         assert_eq!(unsafe { found.as_slice::<i64>() }, want);
-        let rows = coordinates(&found, &[10, 100]).unwrap();
+        let columns = coordinates(&found, &[10, 100]).unwrap();
         // SAFETY: as above.
-        let rows = unsafe { rows.as_slice::<i64>() };
-        assert!(rows.chunks(2).map(|row| row[0] * 100 + row[1]).eq(want));
+        let (tens, rest) = unsafe { columns.as_slice::<i64>() }.split_at(want.len());
+        assert!(tens.iter().zip(rest).map(|(a, b)| a * 100 + b).eq(want));
         assert!(nonzero(&Buffer::zeroed(100).unwrap()).unwrap().is_empty());
     }
 }

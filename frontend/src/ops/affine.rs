@@ -274,14 +274,14 @@ const ADDED: crate::registry::Kinds = {
 crate::entries! {
     "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor" [NN] grad "AddmmBackward0"
         "`input @ weight.T + bias`: (..., k), (n, k) and (n) give (..., n). A weight (k) gives (...)." => |a| linear(a);
-    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED | MEETS]
+    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED | MEETS | EXACT]
         "`beta * self + alpha * (mat1 @ mat2)`; `self` is broadcast, and ignored if `beta` is 0." => |a| addmm(a);
-    "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED | MEETS]
+    "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED | MEETS | EXACT]
         "`beta * self + alpha * (mat @ vec)`; `self` is a vector or 0-d, and ignored if `beta` is 0." => |a| addmv(a);
     "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED]
         "`beta * self + alpha * outer(vec1, vec2)`, promoted." => |a| addr(a);
-    "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED | MEETS]
+    "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED | MEETS | EXACT]
         "`beta * self` plus `alpha` times the sum over the batch of its products." => |a| addbmm(a);
-    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED | MEETS]
+    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor" [ADDED | MEETS | EXACT]
         "`beta * self + alpha * bmm(batch1, batch2)`." => |a| baddbmm(a);
 }

@@ -437,9 +437,9 @@ crate::entries! {
         "A square matrix with ones on the diagonal." => |a| eye(a.int(0), a.int(0), a.opt_dtype(1));
     "eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY | OUT]
         "A matrix with ones on the diagonal." => |a| eye(a.int(0), a.int(1), a.opt_dtype(2));
-    "tril(Tensor self, SymInt diagonal=0) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "tril(Tensor self, SymInt diagonal=0) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | EXACT]
         "The lower triangles of matrices, up to the given diagonal, with zeros above." => |a| triangle(a, true);
-    "triu(Tensor self, SymInt diagonal=0) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "triu(Tensor self, SymInt diagonal=0) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | EXACT]
         "The upper triangles of matrices, from the given diagonal on, with zeros below." => |a| triangle(a, false);
     "tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | FACTORY]
         "Rows and columns of the elements of a lower triangle, as a tensor of two rows."

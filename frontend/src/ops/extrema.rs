@@ -129,28 +129,28 @@ fn aminmax(a: &Args<'_>) -> Result<(Tensor, Tensor)> {
 }
 
 crate::entries! {
-    "amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
+    "amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The maximum along the axes `dim` (all, if empty); NaN if there is one. Equal maxima share the gradient."
         => |a| along(a, true);
-    "amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
+    "amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The minimum along the axes `dim` (all, if empty); NaN if there is one. Equal minima share the gradient."
         => |a| along(a, false);
     "max(Tensor self) -> Tensor" [FUNCTION | METHOD | OUT] grad "MaxBackward1"
         "The maximum of all elements; NaN if there is one. An empty tensor has none." => |a| of_all(a, true);
     "min(Tensor self) -> Tensor" [FUNCTION | METHOD | OUT] grad "MinBackward1"
         "The minimum of all elements; NaN if there is one. An empty tensor has none." => |a| of_all(a, false);
-    "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)" [FUNCTION | METHOD | OUT]
+    "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)" [FUNCTION | METHOD | OUT | EXACT]
         "The maxima along an axis, and the index of the first of each. The gradient goes to that element."
         => |a| with_position(a, true);
-    "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)" [FUNCTION | METHOD | OUT]
+    "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)" [FUNCTION | METHOD | OUT | EXACT]
         "The minima along an axis, and the index of the first of each. The gradient goes to that element."
         => |a| with_position(a, false);
-    "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
+    "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The index of the first maximum along an axis, or among all elements in order; NaN counts as the maximum."
         => |a| argument(a, true);
-    "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
+    "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The index of the first minimum along an axis, or among all elements in order; NaN counts as the minimum."
         => |a| argument(a, false);
-    "aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)" [FUNCTION | METHOD | OUT]
+    "aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)" [FUNCTION | METHOD | OUT | EXACT]
         "The minimum and the maximum, along an axis or of all elements." => |a| aminmax(a);
 }

@@ -160,15 +160,15 @@ crate::entries! {
     "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor" [CLAMP] alias ["clip"]
         "Each element between the elements of `min` and `max`, which are broadcast."
         => |a| clamp(a, Some(1), Some(2), "clamp_cpu");
-    "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor" [CLAMP] alias ["clip"] grad "ClampBackward1"
+    "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor" [CLAMP | EXACT] alias ["clip"] grad "ClampBackward1"
         "Each element, but at least `min` and at most `max`; `max` if the bounds cross. NaN stays NaN. At least one \
          bound is given." => |a| clamp(a, Some(1), Some(2), "clamp_scalar_cpu");
     "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor" [CLAMP] grad "ClampMinBackward1"
         "Each element, but at least the element of `min`." => |a| clamp(a, Some(1), None, "clamp_min_scalar_cpu");
-    "clamp_min(Tensor self, Scalar min) -> Tensor" [CLAMP]
+    "clamp_min(Tensor self, Scalar min) -> Tensor" [CLAMP | EXACT]
         "Each element, but at least `min`." => |a| clamp(a, Some(1), None, "clamp_min_scalar_cpu");
     "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor" [CLAMP] grad "ClampMaxBackward1"
         "Each element, but at most the element of `max`." => |a| clamp(a, None, Some(1), "clamp_max_scalar_cpu");
-    "clamp_max(Tensor self, Scalar max) -> Tensor" [CLAMP]
+    "clamp_max(Tensor self, Scalar max) -> Tensor" [CLAMP | EXACT]
         "Each element, but at most `max`." => |a| clamp(a, None, Some(1), "clamp_max_scalar_cpu");
 }

@@ -334,27 +334,27 @@ const PRODUCT: crate::registry::Kinds = {
     FUNCTION | METHOD | OUT
 };
 crate::entries! {
-    "matmul(Tensor self, Tensor other) -> Tensor" [PRODUCT | LINALG] grad "MmBackward0"
+    "matmul(Tensor self, Tensor other) -> Tensor" [PRODUCT | LINALG | EXACT] grad "MmBackward0"
         "The product of vectors (a 0-d result), of a matrix and a vector, of matrices, or of batches of matrices, whose \
          leading axes are broadcast. Both have one dtype." => |a| product(a, matmul_of);
-    "mm(Tensor self, Tensor mat2) -> Tensor" [PRODUCT]
+    "mm(Tensor self, Tensor mat2) -> Tensor" [PRODUCT | EXACT]
         "The product of two matrices, (n, k) and (k, m). Nothing is broadcast."
         => |a| product(a, |x, y| mm_of("mm", x, y));
-    "bmm(Tensor self, Tensor mat2) -> Tensor" [PRODUCT]
+    "bmm(Tensor self, Tensor mat2) -> Tensor" [PRODUCT | EXACT]
         "The products of the matrices of two batches, (b, n, k) and (b, k, m)." => |a| product(a, bmm_of);
-    "mv(Tensor self, Tensor vec) -> Tensor" [PRODUCT]
+    "mv(Tensor self, Tensor vec) -> Tensor" [PRODUCT | EXACT]
         "The product of a matrix (n, k) and a vector (k)." => |a| product(a, mv_of);
-    "dot(Tensor self, Tensor tensor) -> Tensor" [PRODUCT]
+    "dot(Tensor self, Tensor tensor) -> Tensor" [PRODUCT | EXACT]
         "The sum of products of two vectors of one length and dtype." => |a| product(a, dot_of);
-    "vdot(Tensor self, Tensor other) -> Tensor" [PRODUCT] grad "DotBackward0"
+    "vdot(Tensor self, Tensor other) -> Tensor" [PRODUCT | EXACT] grad "DotBackward0"
         "For real vectors as `dot`." => |a| product(a, dot_of);
     "outer(Tensor self, Tensor vec2) -> Tensor" [PRODUCT] alias ["ger"] grad "MulBackward0"
         "All products of an element of the one vector with one of the other: (n, m)." => |a| outer(a);
-    "inner(Tensor self, Tensor other) -> Tensor" [PRODUCT] grad "ViewBackward0"
+    "inner(Tensor self, Tensor other) -> Tensor" [PRODUCT | EXACT] grad "ViewBackward0"
         "The sums of products along the last axes; a product where one is 0-d." => |a| inner(a);
-    "tensordot.int(Tensor a, Tensor b, int dims=2) -> Tensor" [FUNCTION | OUT] grad "ViewBackward0"
+    "tensordot.int(Tensor a, Tensor b, int dims=2) -> Tensor" [FUNCTION | OUT | EXACT] grad "ViewBackward0"
         "Sums of products over the last `dims` axes of the one and the first of the other." => |a| tensordot(a);
-    "tensordot(Tensor a, Tensor b, int[][] dims) -> Tensor" [FUNCTION | OUT] grad "ViewBackward0"
+    "tensordot(Tensor a, Tensor b, int[][] dims) -> Tensor" [FUNCTION | OUT | EXACT] grad "ViewBackward0"
         "Sums of products over the axes in pairs, the one's listed first and then the other's; an axis of extent 1 \
          stands for as many as the other has." => |a| tensordot_by_pairs(a);
 }

@@ -284,7 +284,7 @@ crate::entries! {
         [FUNCTION | METHOD] grad "LinalgVectorNormBackward0"
         "`'fro'`: the root of the sum of squares." => |a| norm_by_name(a);
     "vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
-        [LINALG | OUT] grad "LinalgVectorNormBackward0"
+        [LINALG | OUT | EXACT] grad "LinalgVectorNormBackward0"
         "The norm of order `ord` of all elements, or along the axes `dim`. Floats only."
         => |a| vector_norm(a, a.scalar(1).as_f64(), a.opt_ints(2), a.bool(3), a.opt_dtype(4));
     "matrix_norm(Tensor self, Scalar ord, int[] dim=[-2,-1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
@@ -296,11 +296,11 @@ crate::entries! {
         "`'fro'`: the root of the sum of squares."
         => |a| matrix_norm(a, &MatrixOrder::of_name(a.string(1))?, a.ints(2), a.bool(3), a.opt_dtype(4));
     "norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
-        [LINALG | OUT] grad "LinalgVectorNormBackward0"
+        [LINALG | OUT | EXACT] grad "LinalgVectorNormBackward0"
         "Without `ord` the root of the sum of squares; else a vector norm along one axis or of a vector, or a matrix \
          norm." => |a| linalg_norm(a);
     "norm.ord_str(Tensor self, str ord, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
-        [LINALG | OUT] grad "LinalgVectorNormBackward0"
+        [LINALG | OUT | EXACT] grad "LinalgVectorNormBackward0"
         "A matrix norm by name: `'fro'`." => |a| {
             matrix_norm(a, &MatrixOrder::of_name(a.string(1))?, a.opt_ints(2).unwrap_or(&[0, 1]), a.bool(3), a.opt_dtype(4))
         };

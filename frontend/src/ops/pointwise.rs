@@ -278,17 +278,17 @@ const QUESTION: crate::registry::Kinds = {
 };
 
 crate::entries! {
-    "abs(Tensor self) -> Tensor" [UNARY] alias ["absolute"]
+    "abs(Tensor self) -> Tensor" [UNARY | EXACT] alias ["absolute"]
         "The absolute value of each element. The dtype stays; bool is refused." => |a| abs(a);
-    "neg(Tensor self) -> Tensor" [UNARY] alias ["negative"]
+    "neg(Tensor self) -> Tensor" [UNARY | EXACT] alias ["negative"]
         "Each element with the opposite sign; unsigned integers wrap. Bool is refused." => |a| neg(a);
     "positive(Tensor self) -> Tensor" [QUESTION]
         "The tensor itself. Bool is refused." => |a| positive(a);
-    "sign(Tensor self) -> Tensor" [UNARY]
+    "sign(Tensor self) -> Tensor" [UNARY | EXACT]
         "-1, 0 or 1 by the sign of each element; 0 for NaN." => |a| sign(a);
-    "sgn(Tensor self) -> Tensor" [UNARY]
+    "sgn(Tensor self) -> Tensor" [UNARY | EXACT]
         "For real numbers as `sign`." => |a| sign(a);
-    "signbit(Tensor self) -> Tensor" [FUNCTION | METHOD | OUT]
+    "signbit(Tensor self) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "Whether the sign bit of each element is set, as a bool tensor: also of -0." => |a| signbit(a);
     "sin(Tensor self) -> Tensor" [UNARY]
         "The sine of each element, in radians. Integers give the default dtype."
@@ -340,17 +340,17 @@ crate::entries! {
         "The square of each element; of bools as int64." => |a| square(a);
     "reciprocal(Tensor self) -> Tensor" [UNARY]
         "1 divided by each element." => |a| unary(a, Keeps::Result, |x| reciprocal(&x));
-    "ceil(Tensor self) -> Tensor" [UNARY]
+    "ceil(Tensor self) -> Tensor" [UNARY | EXACT]
         "The least integer not below each element, in the same dtype." => |a| rounded(a, Scalar::Ceil);
-    "floor(Tensor self) -> Tensor" [UNARY]
+    "floor(Tensor self) -> Tensor" [UNARY | EXACT]
         "The greatest integer not above each element, in the same dtype." => |a| rounded(a, Scalar::Floor);
-    "trunc(Tensor self) -> Tensor" [UNARY] alias ["fix"]
+    "trunc(Tensor self) -> Tensor" [UNARY | EXACT] alias ["fix"]
         "Each element without its fraction, in the same dtype." => |a| rounded(a, Scalar::Trunc);
-    "round(Tensor self) -> Tensor" [UNARY]
+    "round(Tensor self) -> Tensor" [UNARY | EXACT]
         "The nearest integer, ties to even, in the same dtype." => |a| rounded(a, Scalar::Round);
-    "round.decimals(Tensor self, *, int decimals) -> Tensor" [UNARY] grad "RoundBackward1"
+    "round.decimals(Tensor self, *, int decimals) -> Tensor" [UNARY | EXACT] grad "RoundBackward1"
         "Rounded to so many decimal places; negative `decimals` round left of the point." => |a| round_decimals(a);
-    "frac(Tensor self) -> Tensor" [UNARY]
+    "frac(Tensor self) -> Tensor" [UNARY | EXACT]
         "The fraction of each element, with its sign. Floats only." => |a| frac(a);
     "sigmoid(Tensor self) -> Tensor" [UNARY | NN] alias ["expit"]
         "`1 / (1 + exp(-x))` of each element." => |a| float_unary(a, Scalar::Sigmoid, Keeps::Result);
@@ -379,7 +379,7 @@ crate::entries! {
         "Degrees to radians." => |a| scaled(a, PI / 180.0);
     "rad2deg(Tensor self) -> Tensor" [UNARY] grad "Rad2DegBackward0"
         "Radians to degrees." => |a| scaled(a, 180.0 / PI);
-    "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor" [UNARY]
+    "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor" [UNARY | EXACT]
         "NaN replaced by `nan` (0), infinities by `posinf` and `neginf` (the dtype's finite extremes). Integers stay."
         => |a| nan_to_num(a);
     "isnan(Tensor self) -> Tensor" [QUESTION]
@@ -388,18 +388,18 @@ crate::entries! {
         "Where elements are infinite, as a bool tensor." => |a| property(a, is_infinite);
     "isfinite(Tensor self) -> Tensor" [QUESTION]
         "Where elements are neither infinite nor NaN, as a bool tensor." => |a| isfinite(a);
-    "isposinf(Tensor self) -> Tensor" [FUNCTION | METHOD | OUT]
+    "isposinf(Tensor self) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "Where elements are positive infinity." => |a| property(a, |x| x.eq(&x.literal(f64::INFINITY)));
-    "isneginf(Tensor self) -> Tensor" [FUNCTION | METHOD | OUT]
+    "isneginf(Tensor self) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "Where elements are negative infinity." => |a| property(a, |x| x.eq(&x.literal(f64::NEG_INFINITY)));
     "isreal(Tensor self) -> Tensor" [QUESTION]
         "True everywhere: all dtypes here are real."
         => |a| unary(a, Keeps::Nothing, |x| Recorded::full(rustorch_ir::Literal::from_i64(DType::Bool, 1), x.shape()));
     "logical_not(Tensor self) -> Tensor" [UNARY]
         "Where elements are zero, as a bool tensor." => |a| logical_not(a);
-    "bitwise_not(Tensor self) -> Tensor" [UNARY]
+    "bitwise_not(Tensor self) -> Tensor" [UNARY | EXACT]
         "Every bit of integers inverted; of bools, not. Floats are refused." => |a| bitwise_not(a);
-    "frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)" [QUESTION | OUT]
+    "frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)" [QUESTION | OUT | EXACT]
         "Each float as `mantissa * 2**exponent`, with the mantissa's magnitude in [0.5, 1) and an int32 exponent."
         => |a| frexp(a);
 }

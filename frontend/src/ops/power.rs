@@ -187,7 +187,7 @@ crate::entries! {
         "`self` to the power `exponent`, broadcast and promoted. Whole numbers stay whole; a negative whole number as \
          the exponent of whole numbers is an error." => |a| pow(a, |dtype| dtype);
     "float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor"
-        [FUNCTION | METHOD | OUT | NUMBERS | NUMBERS_FIRST] grad "PowBackward0"
+        [FUNCTION | METHOD | OUT | NUMBERS | NUMBERS_FIRST | EXACT] grad "PowBackward0"
         "As `pow`, computed in float64." => |a| pow(a, |_| DType::F64);
     "float_power_.Tensor(Tensor(a!) self, Tensor exponent) -> Tensor(a!)" [METHOD | NUMBERS] grad "PowBackward0"
         "As `float_power`, written to a float64 tensor." => |a| float_power_in_place(a);
@@ -206,7 +206,7 @@ crate::entries! {
     "xlogy.Tensor(Tensor self, Tensor other) -> Tensor"
         [FUNCTION | METHOD | INPLACE | OUT | NUMBERS | NUMBERS_FIRST]
         "`self * log(other)`; 0 where `self` is 0 and `other` is not NaN." => |a| xlogy(a);
-    "heaviside(Tensor self, Tensor values) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT]
+    "heaviside(Tensor self, Tensor values) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | EXACT]
         "0 below zero, 1 above, `values` at zero. Both have one dtype." => |a| heaviside(a);
     "igamma(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT] alias ["gammainc"]
         "The regularised lower incomplete gamma function. Floats only." => |a| float_only(a, Scalar::Igamma, "igamma_cpu");

@@ -153,13 +153,13 @@ fn vecdot(a: &Args<'_>) -> Result<Tensor> {
 }
 
 crate::entries! {
-    "multi_dot(Tensor[] tensors) -> Tensor" [LINALG | OUT] grad "ViewBackward0"
+    "multi_dot(Tensor[] tensors) -> Tensor" [LINALG | OUT | EXACT] grad "ViewBackward0"
         "The product of a chain of matrices in the order that takes the fewest multiplications. The first and the last \
          may be vectors." => |a| multi_dot(a);
     "kron(Tensor self, Tensor other) -> Tensor" [FUNCTION | METHOD | OUT] grad "UnsafeViewBackward0"
         "The Kronecker product: each element of `self` times `other`, as blocks. The shorter shape gets leading ones."
         => |a| kron(a);
-    "vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor" [LINALG | OUT] grad "SumBackward1"
+    "vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor" [LINALG | OUT | EXACT] grad "SumBackward1"
         "The sums of products along one axis, broadcast. Floats of one dtype." => |a| vecdot(a);
 }
 

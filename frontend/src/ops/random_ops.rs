@@ -425,7 +425,7 @@ crate::entries! {
         "1 with probability `p`, else 0, in the shape and dtype of `self`."
         => |a| Law::Bernoulli { p: a.float(1) }.make(a, 2, &Place::rows(a.tensor(0).sizes()), a.tensor(0).dtype());
     "multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor"
-        [FUNCTION | METHOD | OUT]
+        [FUNCTION | METHOD | OUT | EXACT]
         "For each row of weights, `num_samples` indices drawn in proportion to them, each at most once unless \
          `replacement`. The weights are computed for this." => |a| multinomial(a);
     "uniform_(Tensor(a!) self, float from=0.0, float to=1.0, *, Generator? generator=None) -> Tensor(a!)" [METHOD]

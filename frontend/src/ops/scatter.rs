@@ -263,34 +263,34 @@ fn keeping(a: &Args<'_>, result: Tensor) -> Result<Tensor> {
 }
 
 entries! {
-    "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor" [FUNCTION | METHOD | OUT]
+    "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The elements along `dim` that the index names, one for each place of the index."
         => |a| keeping(a, gather(a.tensor(0), a.int(1), a.tensor(2))?);
-    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         "With the elements of `src` put along `dim` where the index says." => |a| keeping(
             a, scatter(a, Source::Tensor(a.tensor(3)), None)?
         );
-    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         grad "ScatterBackward1"
         "With `value` put along `dim` where the index says." => |a| keeping(
             a, scatter(a, Source::Number(a.scalar(3)), None)?
         );
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+        [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         "With the elements of `src` added (`add`) or multiplied (`multiply`) along `dim` where the index says."
         => |a| keeping(a, scatter(a, Source::Tensor(a.tensor(3)), mode(a.string(4))?
         )?);
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+        [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         "With `value` added (`add`) or multiplied (`multiply`) along `dim` where the index says."
         => |a| keeping(a, scatter(a, Source::Number(a.scalar(3)), mode(a.string(4))?
         )?);
-    "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+    "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         "With the elements of `src` added along `dim` where the index says." => |a| keeping(
             a, scatter(a, Source::Tensor(a.tensor(3)), Some(Combine::Add))?
         );
     "scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) \
-     -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+     -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         "With the elements of `src` combined along `dim` where the index says: `sum`, `prod`, `mean`, `amax`, `amin`."
         => |a| keeping(a, scatter_reduce(a)?);
 }

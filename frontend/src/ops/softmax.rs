@@ -83,10 +83,10 @@ fn softmin(a: &Args<'_>) -> Result<Tensor> {
 const KERNEL: &str = "softmax_lastdim_kernel_impl";
 
 crate::entries! {
-    "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD | NN | OUT]
+    "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD | NN | OUT | EXACT]
         "`exp(x)` divided by its sum along `dim`. With `dtype` the elements are converted first; floats only."
         => |a| along(a, a.opt_dtype(2), KERNEL, softmax_of);
-    "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD | NN | OUT]
+    "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD | NN | OUT | EXACT]
         "The logarithm of `softmax`, without overflow or loss for small probabilities."
         => |a| along(a, a.opt_dtype(2), "log_softmax_lastdim_kernel_impl", log_softmax_of);
     "softmin(Tensor self, int dim, ScalarType? dtype=None) -> Tensor" [NN] grad "SoftmaxBackward0"

@@ -130,7 +130,7 @@ fn add_combined(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
 
 crate::entries! {
     "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor"
-        [FUNCTION | METHOD | OUT | NUMBERS] grad "WhereBackward0"
+        [FUNCTION | METHOD | OUT | NUMBERS | EXACT] grad "WhereBackward0"
         "`self` where `condition` is true, else `other`; all broadcast, the two promoted. The condition is bool."
         => |a| select(a);
     "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor"

@@ -3,6 +3,7 @@
 use super::{Arg, Args, Entry, Overload, Ret, Signature, kinds};
 use crate::error::{Error, Result, fail};
 use crate::gradient::Scope;
+use crate::promote::type_name;
 use crate::tensor::Tensor;
 use crate::view::Writes;
 use rustorch_ir::{Category, DType};
@@ -71,8 +72,9 @@ fn check_cast(from: DType, to: DType) -> Result<()> {
     )))
 }
 
-/// Whether `result` of the operation `name` may be written to `out`.
-pub fn check_out(name: &str, out: &Tensor, result: &Tensor) -> Result<()> {
+/// Whether `result` of the operation may be written to `out`.
+pub fn check_out(operation: &Overload, out: &Tensor, result: &Tensor) -> Result<()> {
+    let name = operation.signature.name;
     if out.requires_grad() || result.requires_grad() {
         return fail(
             Error::Autograd,
@@ -81,6 +83,13 @@ pub fn check_out(name: &str, out: &Tensor, result: &Tensor) -> Result<()> {
                  arguments requires grad."
             ),
         );
+    }
+    if operation.entry.kind & kinds::EXACT != 0 && out.dtype() != result.dtype() {
+        return Err(Error::DType(format!(
+            "Expected out tensor to have dtype {}, but got {} instead",
+            type_name(result.dtype()),
+            type_name(out.dtype())
+        )));
     }
     check_cast(result.dtype(), out.dtype())
 }

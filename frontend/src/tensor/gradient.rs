@@ -6,10 +6,10 @@ use crate::grad_mode;
 use crate::gradient::{
     Callback, GradNode, GradSlot, Hook, HookId, Kind as GradKind, PostHook, Saved, Watch, next_hook,
 };
+use crate::promote::type_name;
 use crate::record::{Recorded, lock};
 use crate::storage::Family;
 use crate::view::Chain;
-use rustorch_ir::DType;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Tensor {
                      grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with \
                      caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that \
                      assume they match.",
-                    cpp_name(got.dtype),
+                    type_name(got.dtype),
                     want.dtype.scalar_type_name()
                 ));
             }
@@ -291,22 +291,6 @@ impl Tensor {
             ty,
             origin: value.and_then(|v| v.grad_node().map(|(grad, port)| (port, grad.name()))),
         })
-    }
-}
-
-/// The element type as torch's C++ names it in messages.
-fn cpp_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "bool",
-        DType::U8 => "unsigned char",
-        DType::I8 => "signed char",
-        DType::I16 => "short int",
-        DType::I32 => "int",
-        DType::I64 => "long int",
-        DType::F16 => "c10::Half",
-        DType::BF16 => "c10::BFloat16",
-        DType::F32 => "float",
-        DType::F64 => "double",
     }
 }
 

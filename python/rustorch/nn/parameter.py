@@ -73,6 +73,8 @@ class _BufferMeta(type(Tensor)):  # type: ignore[misc]  # as above
 class Buffer(Tensor, metaclass=_BufferMeta):
     """A tensor that is state of a module but is not learned; `persistent` says whether `state_dict()` holds it."""
 
+    persistent: bool
+
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         if data is None:
             data = rt.empty(0)

@@ -41,8 +41,9 @@ pub fn nonzero(x: &Tensor) -> Result<Tensor> {
     let sizes = x.sizes().sizes();
     let places = places(&x.read()?)?;
     let count = places.len() / size_of::<i64>();
-    let rows = if sizes.len() == 1 { places } else { indices::coordinates(&places, &sizes)? };
-    Tensor::from_buffer(rows, Type::new(DType::I64, Shape::from_sizes(&[count, sizes.len()])))
+    let columns = if sizes.len() == 1 { places } else { indices::coordinates(&places, &sizes)? };
+    let ty = Type::new(DType::I64, Shape::from_sizes(&[sizes.len(), count]));
+    Tensor::from_buffer_permuted(columns, ty, &[1, 0])
 }
 
 /// One tensor of indices for each axis.

@@ -50,7 +50,13 @@ pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
         ));
     }
     let shape = one(&x.sizes());
-    let picked = prepared(&flat(index)?, shape[axis].get(), Count::FromFront, in_self)?.value;
+    let extent = shape[axis].get();
+    // torch looks up the columns of a matrix in a loop of its own.
+    let outside = |i| match (shape.rank(), axis) {
+        (2, 1) => Error::Runtime(format!("INDICES element is out of DATA bounds, id={i} axis_dim={extent}")),
+        _ => in_self(i),
+    };
+    let picked = prepared(&flat(index)?, extent, Count::FromFront, outside)?.value;
     let value = x.read()?.reshape(&shape)?.gather(&picked, along(axis, shape.rank()))?;
     Tensor::from_value(if x.dim() == 0 { value.reshape(&Shape::scalar())? } else { value })
 }

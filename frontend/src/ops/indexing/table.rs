@@ -31,14 +31,14 @@ entries! {
         [FUNCTION | METHOD | INPLACE | MEETS]
         "With `values` put where index tensors for the leading axes choose; added there if `accumulate`."
         => |a| put_entry(a);
-    "index_select(Tensor self, int dim, Tensor index) -> Tensor" [FUNCTION | METHOD | OUT]
+    "index_select(Tensor self, int dim, Tensor index) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The elements of an axis that a 1-D index names."
         => |a| keeping(a, 2, index_select(a.tensor(0), a.int(1), a.tensor(2))?);
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+        [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         "With the elements of `source`, times `alpha`, added along an axis where the index says."
         => |a| keeping(a, 2, index_add(a)?);
-    "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+    "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         "With the elements of `source` put along an axis where the index says."
         => |a| keeping(a, 2, index_copy(a)?);
     "index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor"
@@ -46,26 +46,26 @@ entries! {
         "With a value put along an axis where the index says."
         => |a| keeping(a, 2, index_fill(a)?);
     "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor"
-        [FUNCTION | METHOD | INPLACE | OUT | MEETS]
+        [FUNCTION | METHOD | INPLACE | OUT | MEETS | EXACT]
         "With the elements of `source` combined along an axis where the index says: `prod`, `mean`, `amax` or `amin`."
         => |a| keeping(a, 2, index_reduce(a)?);
-    "take(Tensor self, Tensor index) -> Tensor" [FUNCTION | METHOD | OUT]
+    "take(Tensor self, Tensor index) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The elements at these places in row-major order, in the shape of the index."
         => |a| keeping(a, 1, take(a.tensor(0), a.tensor(1))?);
     "put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor" [FUNCTION | METHOD | INPLACE | MEETS]
         "With the elements of `source` put, or added, at these places in row-major order."
         => |a| keeping(a, 1, put(a)?);
-    "take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor" [FUNCTION | METHOD | OUT]
+    "take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         grad "GatherBackward0"
         "The elements of an axis that the indices name; the other axes broadcast. Without `dim`, of the flat tensor."
         => |a| keeping(a, 1, take_along_dim(a.tensor(0), a.tensor(1), a.opt_int(2))?);
-    "masked_select(Tensor self, Tensor mask) -> Tensor" [FUNCTION | METHOD | OUT]
+    "masked_select(Tensor self, Tensor mask) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The elements where the mask is true, along one axis."
         => |a| keeping(a, 1, masked_select(a.tensor(0), a.tensor(1))?);
     "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor" [FUNCTION | METHOD | INPLACE | MEETS]
         "With the elements of `source`, one after the other, where the mask is true."
         => |a| keeping(a, 1, masked_scatter(a.tensor(0), a.tensor(1), a.tensor(2))?);
-    "nonzero(Tensor self, *, bool as_tuple=False) -> Tensor" [FUNCTION | METHOD | OUT]
+    "nonzero(Tensor self, *, bool as_tuple=False) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "The indices of the elements that are not 0: a row for each, or with `as_tuple` a tensor for each axis."
         => |a| if a.bool(1) {
             nonzero_tuple(a.tensor(0)).map(Ret::from)
@@ -77,7 +77,7 @@ entries! {
         => |a| nonzero_static(a.tensor(0), a.int(1), a.int(2));
     "argwhere(Tensor self) -> Tensor" [FUNCTION | METHOD]
         "A row of indices for each element that is not 0." => |a| nonzero(a.tensor(0));
-    "where(Tensor condition) -> Tensor[]" [FUNCTION]
+    "where(Tensor condition) -> Tensor[]" [FUNCTION | EXACT]
         "The indices of the elements that are not 0, a tensor for each axis." => |a| nonzero_tuple(a.tensor(0));
     "select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor" [FUNCTION | METHOD]
         "A copy with one element of an axis replaced."

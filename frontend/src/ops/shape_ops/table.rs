@@ -35,7 +35,7 @@ entries! {
         => |a| repeat_interleave_by(a.tensor(0), a.tensor(1), a.opt_int(2), a.opt_int(3));
     "repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor" [FUNCTION]
         "The places 0, 1, .., each as often as `repeats` says." => |a| repeat_places(a.tensor(0), a.opt_int(1));
-    "diag(Tensor self, int diagonal=0) -> Tensor" [FUNCTION | METHOD | OUT] grad "DiagonalCopyBackward0"
+    "diag(Tensor self, int diagonal=0) -> Tensor" [FUNCTION | METHOD | OUT | EXACT] grad "DiagonalCopyBackward0"
         "A diagonal of a matrix, or the matrix that has a vector as its diagonal."
         => |a| diag(a.tensor(0), a.int(1));
     "diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor" [FUNCTION | METHOD]
@@ -46,7 +46,7 @@ entries! {
         => |a| diagflat(a.tensor(0), a.int(1));
     "sum_to_size(Tensor self, SymInt[] size) -> Tensor" [METHOD] grad "SumBackward1"
         "The sum over all that a broadcast from `size` would repeat." => |a| sum_to_size(a.tensor(0), a.ints(1));
-    "narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor" [FUNCTION | METHOD | OUT]
+    "narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor" [FUNCTION | METHOD | OUT | EXACT]
         "A copy of `length` elements of an axis from `start` on."
         => |a| copy(&view_ops::narrow(a.tensor(0), a.int(1), a.int(2), a.int(3))?, Some("contiguous"));
     "constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor" [FUNCTION]

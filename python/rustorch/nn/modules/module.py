@@ -232,11 +232,8 @@ class Module(Calling, StateDict, Conversion):
                     f"cannot assign '{typename(value)}' as buffer '{name}' "
                     "(torch.nn.Buffer, torch.Tensor or None expected)"
                 )
-            if isinstance(value, Buffer):
-                persistent: bool = getattr(value, "persistent")  # noqa: B009  # Buffer answers for plain tensors too
-            else:
-                persistent = name not in self._non_persistent_buffers_set
-            self.register_buffer(name, value, persistent)
+            remembered = name not in self._non_persistent_buffers_set
+            self.register_buffer(name, value, value.persistent if isinstance(value, Buffer) else remembered)
             return
         super().__setattr__(name, value)
 

@@ -207,7 +207,6 @@ GATHERS = (
         "nonzero",
         [S(t(3, 4, ties=True)), S(t(5, ties=True)), S(SCALAR), S(EMPTY), S(t(3, 4, ties=True), as_tuple=True)],
         exact=True,
-        strides=False,
     ),
 )
 

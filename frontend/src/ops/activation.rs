@@ -77,23 +77,30 @@ fn leaky_relu(a: &Args<'_>) -> Result<Tensor> {
 
 fn softplus(a: &Args<'_>) -> Result<Tensor> {
     let (beta, threshold) = (a.scalar(1), a.scalar(2));
+    let plain = beta.as_f64() == 1.0;
     smooth(a, "softplus_cpu", |x| {
-        let plain = beta.as_f64() == 1.0;
-        let beta = beta.recorded(x.dtype());
-        let steep = if plain { x.clone() } else { x.mul(&beta)? };
-        let straight = threshold.recorded(x.dtype()).lt(&steep)?;
-        // Where the line is taken the exponential is not asked: its gradient would not be a number.
-        let soft = straight.select(&x.literal(0.0), &steep)?.map1(Scalar::Exp)?.map1(Scalar::Log1p)?;
-        straight.select(x, &if plain { soft } else { soft.div(&beta)? })
+        let soft = Composition { name: "softplus", attributes: &[u64::from(plain)] };
+        soft.record(&[x, &beta.recorded(x.dtype()), &threshold.recorded(x.dtype())], |x| {
+            let (x, beta, threshold) = (&x[0], &x[1], &x[2]);
+            let steep = if plain { x.clone() } else { x.mul(beta)? };
+            let straight = threshold.lt(&steep)?;
+            // Where the line is taken the exponential is not asked: its gradient would not be a number.
+            let soft = straight.select(&x.literal(0.0), &steep)?.map1(Scalar::Exp)?.map1(Scalar::Log1p)?;
+            straight.select(x, &if plain { soft } else { soft.div(beta)? })
+        })
     })
 }
 
 /// `scale * x` above 0, else `below * expm1(input_scale * x)`.
 fn elu_of(x: &Recorded, below: &Recorded, scale: &Recorded, input_scale: &Recorded) -> Result<Recorded> {
-    let zero = x.literal(0.0);
-    let negative = x.lt(&zero)?;
-    let bent = negative.select(x, &zero)?.mul(input_scale)?.map1(Scalar::Expm1)?.mul(below)?;
-    negative.select(&bent, &x.mul(scale)?)
+    let elu = Composition { name: "elu", attributes: &[] };
+    elu.record(&[x, below, scale, input_scale], |x| {
+        let (x, below, scale, input_scale) = (&x[0], &x[1], &x[2], &x[3]);
+        let zero = x.literal(0.0);
+        let negative = x.lt(&zero)?;
+        let bent = negative.select(x, &zero)?.mul(input_scale)?.map1(Scalar::Expm1)?.mul(below)?;
+        negative.select(&bent, &x.mul(scale)?)
+    })
 }
 
 fn elu(a: &Args<'_>) -> Result<Tensor> {
@@ -131,11 +138,19 @@ fn hardtanh(a: &Args<'_>, low: Number, high: Number) -> Result<Tensor> {
             return Err(Error::NotImplemented("Bool inputs not supported for hardtanh".into()));
         }
         let (low, high) = (bound(low, x.dtype()), bound(high, x.dtype()));
-        let clamped = bounded(&x.detach(), Some(&low), Some(&high))?;
-        if !x.tracks() {
-            return Ok(clamped);
+        let clamped = |x: &[Recorded]| bounded(&x[0], Some(&x[1]), Some(&x[2]));
+        if !x.dtype().is_float() {
+            return bounded(&x, Some(&low), Some(&high));
         }
-        x.le(&low)?.map2(Scalar::Or, &high.le(&x)?)?.flat_in(&[&x]).select(&clamped, &x)
+        Composition { name: "hardtanh", attributes: &[] }.record_with_gradient(
+            &[&x, &low, &high],
+            clamped,
+            |x, _, g| {
+                let zero = g.literal(0.0);
+                let outside = x[0].le(&x[1])?.map2(Scalar::Or, &x[2].le(&x[0])?)?;
+                Ok(vec![outside.select(&zero, g)?, zero.clone(), zero])
+            },
+        )
     })
 }
 
@@ -146,7 +161,10 @@ fn ramp(x: &Recorded) -> Result<Recorded> {
 }
 
 fn hardsigmoid(a: &Args<'_>) -> Result<Tensor> {
-    smooth(a, "hardsigmoid_cpu", |x| ramp(x)?.div(&x.literal(6.0)))
+    smooth(a, "hardsigmoid_cpu", |x| {
+        let hard = Composition { name: "hardsigmoid", attributes: &[] };
+        hard.record(&[x], |x| ramp(&x[0])?.div(&x[0].literal(6.0)))
+    })
 }
 
 fn hardswish(a: &Args<'_>) -> Result<Tensor> {

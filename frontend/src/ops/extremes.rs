@@ -2,12 +2,14 @@
 
 use super::operands::{Operands, keep, keep_both, not_implemented};
 use super::pointwise::is_nan;
+use crate::compose::Composition;
 use crate::error::{Result, runtime};
 use crate::record::Recorded;
 use crate::registry::{Args, Operand, Scalar as Number};
 use crate::tensor::Tensor;
 use rustorch_ir::DType;
 use rustorch_ir::op::Scalar;
+use smallvec::SmallVec;
 
 fn extremum(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
     let operands = Operands::read(&[a.operand(0), a.operand(1)], Ok)?;
@@ -31,24 +33,30 @@ fn extremum_of_numbers(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
     Ok(out)
 }
 
-/// `x` where it lies strictly between the bounds, else the bound (or NaN), which passes no gradient.
+/// `x` where it lies strictly between the bounds, else the bound (or NaN), which passes no gradient. The bounds are
+/// numbers.
 pub(crate) fn bounded(x: &Recorded, low: Option<&Recorded>, high: Option<&Recorded>) -> Result<Recorded> {
-    let clamped = |x: &Recorded| {
-        let above = low.map_or_else(|| Ok(x.clone()), |low| x.map2(Scalar::Max, low))?;
-        high.map_or_else(|| Ok(above.clone()), |high| above.map2(Scalar::Min, high))
+    let operands: SmallVec<[&Recorded; 3]> = std::iter::once(x).chain(low).chain(high).collect();
+    let (first, last) = (low.map(|_| 1), high.map(|_| 1 + usize::from(low.is_some())));
+    let clamped = |x: &[Recorded]| {
+        let above = first.map_or_else(|| Ok(x[0].clone()), |low| x[0].map2(Scalar::Max, &x[low]))?;
+        last.map_or_else(|| Ok(above.clone()), |high| above.map2(Scalar::Min, &x[high]))
     };
-    if !x.tracks() {
-        return clamped(x);
+    let attributes = [u64::from(low.is_some()), u64::from(high.is_some())];
+    let composition = Composition { name: "clamp", attributes: &attributes };
+    if !x.dtype().is_float() {
+        return composition.record(&operands, clamped);
     }
-    let mut inside = match (low, high) {
-        (Some(low), _) => low.lt(x)?,
-        (None, Some(high)) => x.lt(high)?,
-        (None, None) => return Ok(x.clone()),
-    };
-    if let (Some(_), Some(high)) = (low, high) {
-        inside = inside.map2(Scalar::And, &x.lt(high)?)?;
-    }
-    inside.select(x, &clamped(&x.detach())?)
+    composition.record_with_gradient(&operands, clamped, |x, _, g| {
+        let zero = g.literal(0.0);
+        let above = first.map(|low| x[low].lt(&x[0])).transpose()?;
+        let below = last.map(|high| x[0].lt(&x[high])).transpose()?;
+        let mut slope = g.clone();
+        for inside in above.iter().chain(&below) {
+            slope = inside.select(&slope, &zero)?;
+        }
+        Ok(std::iter::once(slope).chain(x[1..].iter().map(|bound| bound.literal(0.0))).collect())
+    })
 }
 
 /// Between tensors: ties share the gradient, and where a bound or the operand is NaN, the operand has all of it.
@@ -101,7 +109,7 @@ fn clamp(a: &Args<'_>, low: Option<usize>, high: Option<usize>, kernel: &str) ->
     if low.is_none() && high.is_none() {
         return runtime("torch.clamp: At least one of 'min' or 'max' must not be None");
     }
-    let all: smallvec::SmallVec<[Operand<'_>; 3]> =
+    let all: SmallVec<[Operand<'_>; 3]> =
         std::iter::once(0).chain(low).chain(high).map(|i| a.operand(i)).collect();
     let by_tensors = all[1..].iter().any(|o| !o.is_number());
     let operands = Operands::read(&all, |dtype| match dtype {

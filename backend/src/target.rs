@@ -153,8 +153,9 @@ pub trait Target {
     fn high_half(&mut self, reg: Reg, a: Self::Value) -> Self::Value;
 
     /// Neighbouring elements of a stored type, widened to the register as LoopIR's loads do; no alignment is assumed.
-    /// A bool goes to `Bool` or to the mask `I32x4`.
-    fn load(&mut self, mem: DType, reg: Reg, at: Place<Self::Value>) -> Self::Value;
+    /// A bool goes to `Bool` or to the mask `I32x4`. What is `steady` is not written while the innermost loop runs,
+    /// nor is it read before its turn in a loop that never runs: the load may wait for its use.
+    fn load(&mut self, mem: DType, reg: Reg, at: Place<Self::Value>, steady: bool) -> Self::Value;
     fn store(&mut self, mem: DType, reg: Reg, value: Self::Value, at: Place<Self::Value>);
 
     /// `nonempty` promises one iteration at least. Everything up to the matching `close_loop` is the body.

@@ -94,41 +94,47 @@ impl Emitter<'_> {
         self.permute(types::I32X4, a, b, [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27])
     }
 
-    pub(super) fn load_widened(&mut self, mem: DType, reg: Reg, at: Place<Value>) -> Value {
+    pub(super) fn load_widened(
+        &mut self,
+        mem: DType,
+        reg: Reg,
+        at: Place<Value>,
+        flags: MemFlagsData,
+    ) -> Value {
         let Place { base, offset } = at;
         if !reg.is_vector() {
             let ins = self.b.ins();
             return match mem {
                 DType::Bool => {
-                    let byte = ins.load(types::I8, plain(), base, offset);
+                    let byte = ins.load(types::I8, flags, base, offset);
                     self.b.ins().icmp_imm_s(IntCC::NotEqual, byte, 0)
                 }
-                DType::U8 => ins.uload8(types::I32, plain(), base, offset),
-                DType::I8 => ins.sload8(types::I32, plain(), base, offset),
-                DType::I16 => ins.sload16(types::I32, plain(), base, offset),
-                DType::F16 | DType::BF16 => ins.uload16(types::I32, plain(), base, offset),
-                DType::I32 | DType::I64 | DType::F32 | DType::F64 => ins.load(ty(reg), plain(), base, offset),
+                DType::U8 => ins.uload8(types::I32, flags, base, offset),
+                DType::I8 => ins.sload8(types::I32, flags, base, offset),
+                DType::I16 => ins.sload16(types::I32, flags, base, offset),
+                DType::F16 | DType::BF16 => ins.uload16(types::I32, flags, base, offset),
+                DType::I32 | DType::I64 | DType::F32 | DType::F64 => ins.load(ty(reg), flags, base, offset),
             };
         }
         match mem {
             DType::Bool => {
-                let lanes = self.load_bytes(false, at);
+                let lanes = self.load_bytes(false, at, flags);
                 let zero = self.bytes(types::I32X4, [0; 16]);
                 self.b.ins().icmp(IntCC::NotEqual, lanes, zero)
             }
-            DType::U8 => self.load_bytes(false, at),
-            DType::I8 => self.load_bytes(true, at),
-            DType::I16 => self.b.ins().sload16x4(plain(), base, offset),
-            DType::F16 | DType::BF16 => self.b.ins().uload16x4(plain(), base, offset),
+            DType::U8 => self.load_bytes(false, at, flags),
+            DType::I8 => self.load_bytes(true, at, flags),
+            DType::I16 => self.b.ins().sload16x4(flags, base, offset),
+            DType::F16 | DType::BF16 => self.b.ins().uload16x4(flags, base, offset),
             DType::I32 | DType::I64 | DType::F32 | DType::F64 => {
-                self.b.ins().load(ty(reg), plain(), base, offset)
+                self.b.ins().load(ty(reg), flags, base, offset)
             }
         }
     }
 
     /// Four bytes, each widened to a 32-bit lane.
-    fn load_bytes(&mut self, signed: bool, at: Place<Value>) -> Value {
-        let word = self.b.ins().load(types::I32, plain(), at.base, at.offset);
+    fn load_bytes(&mut self, signed: bool, at: Place<Value>, flags: MemFlagsData) -> Value {
+        let word = self.b.ins().load(types::I32, flags, at.base, at.offset);
         let vector = self.b.ins().scalar_to_vector(types::I32X4, word);
         let bytes = self.bits(types::I8X16, vector);
         if signed {

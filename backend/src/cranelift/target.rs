@@ -19,6 +19,12 @@ pub(super) fn plain() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
 
+/// Memory that keeps its content at least until what is loaded is used. Cranelift leaves other loads where they
+/// stand and computes at last: all that a loop reads would be in registers at once.
+fn waiting() -> MemFlagsData {
+    plain().with_readonly().with_can_move()
+}
+
 /// A table of the call itself: it does not change while the kernel runs.
 fn argument() -> MemFlagsData {
     MemFlagsData::trusted().with_readonly().with_can_move()
@@ -367,8 +373,8 @@ impl Target for Emitter<'_> {
         self.upper(ty(reg), a)
     }
 
-    fn load(&mut self, mem: DType, reg: Reg, at: Place<Value>) -> Value {
-        self.load_widened(mem, reg, at)
+    fn load(&mut self, mem: DType, reg: Reg, at: Place<Value>, steady: bool) -> Value {
+        self.load_widened(mem, reg, at, if steady { waiting() } else { plain() })
     }
 
     fn store(&mut self, mem: DType, reg: Reg, value: Value, at: Place<Value>) {

@@ -43,6 +43,13 @@ impl<T: Target> Walk<'_, T> {
         }
     }
 
+    /// Whether an index has another value in each iteration of the innermost loop.
+    pub(super) fn moves(&self, index: Val) -> bool {
+        let mut terms = Terms::new();
+        self.flatten(index, 1, &mut terms);
+        terms.iter().any(|&(v, coefficient)| coefficient != 0 && self.depth[v.0 as usize] == self.level)
+    }
+
     fn base(&mut self, buf: Buf, index: Val, size: usize) -> Base<T::Value> {
         let mut terms = Terms::new();
         let offset = self.flatten(index, 1, &mut terms);

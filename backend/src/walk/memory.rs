@@ -13,12 +13,13 @@ impl<T: Target> Walk<'_, T> {
         let ty = self.kernel.ty(v);
         let form = Form::of(ty.elem, ty.lanes);
         let width = part_lanes(ty.lanes);
+        let steady = self.is_steady(addr);
         if form == Form::One || matches!(addr, Addr::Unit(_)) {
             let reg = form.reg(ty.elem);
             let registers: SmallVec<[_; 2]> = (0..form.registers())
                 .map(|k| {
                     let at = self.element(buf, mem, addr, (part, width), k * reg.lanes());
-                    self.target.load(mem, reg, at)
+                    self.target.load(mem, reg, at, steady)
                 })
                 .collect();
             return form.part(&registers);
@@ -27,7 +28,7 @@ impl<T: Target> Walk<'_, T> {
         let lanes: SmallVec<[_; 4]> = (0..4)
             .map(|k| {
                 let at = self.element(buf, mem, addr, (part, width), k);
-                self.target.load(mem, lane, at)
+                self.target.load(mem, lane, at, steady)
             })
             .collect();
         self.join(ty.elem, form, &lanes)
@@ -51,6 +52,12 @@ impl<T: Target> Walk<'_, T> {
             let at = self.element(buf, mem, addr, (part, width), k);
             self.target.store(mem, Reg::scalar(elem), lane, at);
         }
+    }
+
+    /// Whether a load moves with the innermost loop, and nothing is written in that loop. What does not move with it
+    /// could end up before the loop, which may not run at all.
+    fn is_steady(&self, addr: Addr) -> bool {
+        self.quiet && !matches!(addr, Addr::Lanes(_)) && self.moves(addr.index())
     }
 
     /// Where lane `k` of a part lies; parts have `width` lanes.
@@ -108,7 +115,7 @@ impl<T: Target> Walk<'_, T> {
                 };
                 let bytes = self.bytes(lane, 8);
                 let base = self.target.bin(BinOp::Add, Reg::I64, base, bytes);
-                self.target.load(mem, Reg::scalar(ty.elem), Place { base, offset: 0 })
+                self.target.load(mem, Reg::scalar(ty.elem), Place { base, offset: 0 }, false)
             })
             .collect();
         Ok(self.join(ty.elem, Form::of(ty.elem, ty.lanes), &lanes))

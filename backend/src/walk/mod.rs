@@ -43,6 +43,8 @@ struct Walk<'k, T: Target> {
     /// How many loops are around the definition of each value.
     depth: Vec<u16>,
     level: u16,
+    /// Nothing is written in the innermost open loop.
+    quiet: bool,
     /// Affine values that something other than an address reads.
     computed: Vec<bool>,
     /// Addresses found for the current bundle.
@@ -104,6 +106,7 @@ impl<'k, T: Target> Walk<'k, T> {
             parts: vec![None; count as usize],
             depth: vec![0; kernel.insts.len()],
             level: 0,
+            quiet: false,
             computed: address::computed_affines(kernel),
             addresses: Vec::new(),
         }
@@ -253,6 +256,7 @@ impl<'k, T: Target> Walk<'k, T> {
         }
         let Opened { handle, var, phis } = self.target.open_loop(range, f.step, &inits, nonempty);
         self.level += 1;
+        let around = std::mem::replace(&mut self.quiet, !writes(&f.body));
         self.define(f.var, 0, Part::One(var));
         self.define_carried(f.carried.iter().map(|c| c.phi), &phis);
         self.block(&f.body)?;
@@ -264,6 +268,7 @@ impl<'k, T: Target> Walk<'k, T> {
             }
         }
         self.level -= 1;
+        self.quiet = around;
         let results = self.target.close_loop(handle, &nexts);
         self.define_carried(f.carried.iter().map(|c| c.result), &results);
         Ok(())
@@ -309,4 +314,13 @@ impl<'k, T: Target> Walk<'k, T> {
     fn int(&mut self, value: i64) -> T::Value {
         self.target.constant(Reg::I64, &[value as u64])
     }
+}
+
+/// Whether a block writes memory.
+fn writes(block: &Block) -> bool {
+    block.iter().any(|stmt| match stmt {
+        Stmt::Store { .. } | Stmt::Strip { .. } => true,
+        Stmt::For(f) => writes(&f.body),
+        Stmt::Let(_) | Stmt::Check { .. } => false,
+    })
 }

@@ -115,7 +115,7 @@ pub fn fuse(
     }
     for (unit, tracer) in f.units.iter_mut().zip(&f.tracers) {
         if let (Unit::Kernel(group), Some(tracer)) = (unit, tracer) {
-            group.order = tracer.order(&group.ordered);
+            group.order = tracer.order();
             group.rows = tracer.shared_rows();
         }
     }
@@ -251,7 +251,7 @@ impl<'g> Fuser<'g> {
         let mut stages: Vec<(u8, usize)> = Vec::new();
         for (i, nest) in nests.iter().enumerate() {
             let group = nest_group(id, i, nest);
-            let mut tracer = Tracer::new(graph, &group.space);
+            let mut tracer = Tracer::new(graph, &group);
             tracer.nest(id, i);
             let unit = self.new_unit(Unit::Kernel(group), Some(tracer));
             for &(stage, before) in &stages {
@@ -444,8 +444,9 @@ impl<'g> Fuser<'g> {
     fn reads_by_rows(&self, v: Value) -> bool {
         let ty = self.graph.ty(v);
         let rank = ty.shape.rank();
-        let mut tracer = Tracer::new(self.graph, &ty.shape);
-        tracer.root(v, &store_group(v, ty));
+        let group = store_group(v, ty);
+        let mut tracer = Tracer::new(self.graph, &group);
+        tracer.root(v, &group);
         let rows = tracer.leading(rank).index;
         tracer.take().iter().all(|(_, a)| a.index.len() >= rank && a.index[..rank] == rows[..])
     }
@@ -494,7 +495,7 @@ impl<'g> Fuser<'g> {
             return self.store_partials(v, combine, tree::chunks(&extents), reason);
         }
         let group = store_group(v, ty);
-        let mut tracer = Tracer::new(graph, &group.space);
+        let mut tracer = Tracer::new(graph, &group);
         tracer.root(v, &group);
         let unit = self.new_unit(Unit::Kernel(group), Some(tracer));
         self.stored.insert(v, (Stored::Whole, reason));
@@ -515,7 +516,7 @@ impl<'g> Fuser<'g> {
             roots: vec![Root::Partial { value: v }],
             space,
         };
-        let mut tracer = Tracer::new(graph, &group.space);
+        let mut tracer = Tracer::new(graph, &group);
         tracer.partial(v);
         let partial = self.new_unit(Unit::Kernel(group), Some(tracer));
         let needs_whole = self.outputs.contains(&v) || self.operands.contains(&v);

@@ -49,6 +49,8 @@ pub struct Tracer<'g> {
     context: Vars,
     /// Sets of the group's axes that row-wise values are hoisted to.
     hoists: Vec<Vec<u8>>,
+    /// The group's axes that run in order: inside the others, and among themselves as they are.
+    ordered: SmallVec<[bool; 4]>,
     /// The first axis numbers the chunks of a reduction: everything is computed within one.
     chunked: bool,
 }
@@ -60,7 +62,7 @@ impl std::fmt::Debug for Tracer<'_> {
 }
 
 impl<'g> Tracer<'g> {
-    pub fn new(graph: &'g Graph, space: &Shape) -> Tracer<'g> {
+    pub fn new(graph: &'g Graph, group: &Group) -> Tracer<'g> {
         let mut t = Tracer {
             graph,
             b: LoopBuilder::new(),
@@ -72,9 +74,10 @@ impl<'g> Tracer<'g> {
             inlined: FxHashSet::default(),
             context: Vars::new(),
             hoists: Vec::new(),
+            ordered: group.ordered.clone(),
             chunked: false,
         };
-        for (axis, dim) in space.iter().enumerate() {
+        for (axis, dim) in group.space.iter().enumerate() {
             let v = if dim.is_one() {
                 t.b.index(0)
             } else {
@@ -191,7 +194,16 @@ impl<'g> Tracer<'g> {
         }
         let axes = self.group_axes(&around);
         let within = |a: &[u8], b: &[u8]| a.iter().all(|x| b.contains(x));
-        self.hoists.iter().all(|h| within(h, &axes) || within(&axes, h))
+        self.can_lead(&axes) && self.hoists.iter().all(|h| within(h, &axes) || within(&axes, h))
+    }
+
+    /// Whether the loops over these axes can be outside all others: those around an ordered one are given.
+    fn can_lead(&self, axes: &[u8]) -> bool {
+        let loops = (0..self.axes.len() as u8).filter(|&a| self.vars.contains_key(&self.axes[a as usize]));
+        let Some(last) = axes.iter().copied().filter(|&a| self.ordered[a as usize]).max() else {
+            return true;
+        };
+        loops.filter(|&a| !self.ordered[a as usize] || a < last).all(|a| axes.contains(&a))
     }
 
     /// The group's axes that an index names, if it names each of them plainly and at most once.
@@ -241,12 +253,12 @@ impl<'g> Tracer<'g> {
 
     /// The order of the group's loops, outermost first: axes that more is hoisted by come first.
     /// Axes that must run in order come last.
-    pub fn order(&self, ordered: &[bool]) -> SmallVec<[u8; 4]> {
+    pub fn order(&self) -> SmallVec<[u8; 4]> {
         let mut order: SmallVec<[u8; 4]> = (0..self.axes.len() as u8).collect();
         let count = |a: u8| self.hoists.iter().filter(|h| h.contains(&a)).count();
         // Among themselves ordered axes stay as they are: of two writes to one place the later one counts.
         let key = |a: u8| {
-            if ordered[a as usize] { (true, None) } else { (false, Some(std::cmp::Reverse(count(a)))) }
+            if self.ordered[a as usize] { (true, None) } else { (false, Some(std::cmp::Reverse(count(a)))) }
         };
         order.sort_by_key(|&a| key(a));
         order

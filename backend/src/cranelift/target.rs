@@ -192,6 +192,30 @@ impl<'a> Emitter<'a> {
     }
 }
 
+impl Emitter<'_> {
+    /// Both `0 <= x` and `x < end`, for a constant end that is not negative: one comparison of unsigned numbers.
+    fn within(&mut self, low: Value, high: Value) -> Option<Value> {
+        let compared = |v: Value, code: IntCC| {
+            let dfg = &self.b.func.dfg;
+            let ValueDef::Result(inst, _) = dfg.value_def(v) else { return None };
+            let InstructionData::IntCompare { cond, args, .. } = dfg.insts[inst] else { return None };
+            (cond == code && !dfg.value_type(args[0]).is_vector()).then_some(args)
+        };
+        let constant = |v: Value| {
+            let dfg = &self.b.func.dfg;
+            let ValueDef::Result(inst, _) = dfg.value_def(v) else { return None };
+            match dfg.insts[inst] {
+                InstructionData::UnaryImm { imm, .. } => Some(imm.bits()),
+                _ => None,
+            }
+        };
+        let [zero, x] = compared(low, IntCC::SignedLessThanOrEqual)?;
+        let [same, end] = compared(high, IntCC::SignedLessThan)?;
+        let range = constant(zero)? == 0 && x == same && constant(end)? >= 0;
+        range.then(|| self.b.ins().icmp(IntCC::UnsignedLessThan, x, end))
+    }
+}
+
 impl Target for Emitter<'_> {
     type Value = Value;
     type Loop = Loop;
@@ -264,7 +288,10 @@ impl Target for Emitter<'_> {
             BinOp::Rem => self.b.ins().srem(a, b),
             BinOp::Min => self.b.ins().smin(a, b),
             BinOp::Max => self.b.ins().smax(a, b),
-            BinOp::And => self.b.ins().band(a, b),
+            BinOp::And => match self.within(a, b) {
+                Some(within) => within,
+                None => self.b.ins().band(a, b),
+            },
             BinOp::Or => self.b.ins().bor(a, b),
             BinOp::Xor => self.b.ins().bxor(a, b),
             BinOp::Shl | BinOp::ShrU | BinOp::ShrS => self.shift(op, reg, a, b),
@@ -420,7 +447,8 @@ impl Target for Emitter<'_> {
     fn unless(&mut self, ok: Value) {
         let (good, bad) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(bad);
-        self.b.ins().brif(ok, good, &[], bad, &[]);
+        let fails = self.b.ins().icmp_imm_s(IntCC::Equal, ok, 0);
+        self.b.ins().brif(fails, bad, &[], good, &[]);
         self.b.switch_to_block(bad);
         self.good = Some(good);
     }

@@ -3,6 +3,9 @@
 use super::{Varying, inner_loops, stride, trip_count};
 use rustorch_ir::loops::{Addr, Block, CastOp, For, Inst, Kernel, Stmt, Val};
 
+/// What it costs to take a lane's index out of its register and to put what lies there into another, where a loop one
+/// by one has a plain access.
+const GATHERED: f64 = 6.0;
 /// What a function of the table of expansions costs, in instructions.
 const MATH: f64 = 20.0;
 /// Iterations assumed of a loop whose bounds are known only at run time.
@@ -112,9 +115,9 @@ fn stmt_cost(kernel: &Kernel, stmt: &Stmt, lanes: Lanes<'_>) -> f64 {
     let access = |index: Val| match lanes {
         None => 1.0,
         Some((l, varying)) => match stride(kernel, varying, l, index) {
-            Some(1) => 0.25,
-            Some(0) => 0.25,
-            _ => 1.5,
+            Some(0 | 1) => 0.25,
+            Some(_) => 1.5,
+            None => GATHERED,
         },
     };
     let compute = |v: Val| match lanes {

@@ -56,13 +56,20 @@ fn choose(kernel: &Kernel, l: &For, chosen: &mut FxHashSet<Val>) -> f64 {
     let enough = trip_count(kernel, l).is_none_or(|n| n >= 4);
     if enough && can_vectorize(kernel, l) {
         let here = nest_cost(kernel, l, Some(l));
-        if here < within {
+        if here < within || is_regrouped(kernel, l) {
             chosen.insert(l.var);
             return here;
         }
     }
     chosen.extend(inside);
     within
+}
+
+/// Whether the bits of what a loop carries tell in how many lanes it ran: then it runs in lanes whatever it reads.
+fn is_regrouped(kernel: &Kernel, l: &For) -> bool {
+    l.carried
+        .iter()
+        .any(|c| matches!(c.combine, Some(Combine::Add | Combine::Mul)) && kernel.ty(c.phi).elem.is_float())
 }
 
 /// How many lanes a loop is to run in. With accumulators they are part of the order of summation, so they depend

@@ -6,6 +6,7 @@
 use crate::alloc::AllocError;
 use crate::buffer::Buffer;
 use rustorch_ir::DType;
+use smallvec::SmallVec;
 
 /// Elements of a buffer: the first lies `offset` elements into it.
 #[derive(Clone, Copy, Debug)]
@@ -34,50 +35,55 @@ impl Strided<'_> {
         assert!(low >= 0 && high < capacity, "elements lie outside of their buffer");
     }
 
+    /// Sizes and strides, neighbouring axes that one stride walks made one.
+    fn axes(&self) -> SmallVec<[(usize, i64); 4]> {
+        let mut axes: SmallVec<[(usize, i64); 4]> = SmallVec::new();
+        for (&n, &stride) in self.sizes.iter().zip(self.strides).filter(|a| *a.0 != 1) {
+            match axes.last_mut() {
+                Some(outer) if outer.1 == stride * n as i64 => *outer = (outer.0 * n, stride),
+                _ => axes.push((n, stride)),
+            }
+        }
+        axes
+    }
+
     /// Calls `f` with runs of elements in row-major order: start and stride, in elements, and length.
     fn runs(&self, mut f: impl FnMut(usize, i64, usize)) {
-        let Some((&length, outer)) = self.sizes.split_last() else { return f(self.offset, 1, 1) };
-        let stride = self.strides[outer.len()];
-        let mut index = vec![0usize; outer.len()];
+        let axes = self.axes();
+        let Some((&(length, stride), outer)) = axes.split_last() else { return f(self.offset, 1, 1) };
+        let mut index: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
         let mut start = self.offset as i64;
-        for _ in 0..outer.iter().product() {
+        for _ in 0..outer.iter().map(|a| a.0).product() {
             f(start as usize, stride, length);
-            for axis in (0..outer.len()).rev() {
-                index[axis] += 1;
-                start += self.strides[axis];
-                if index[axis] < outer[axis] {
+            for (index, &(n, stride)) in index.iter_mut().zip(outer).rev() {
+                *index += 1;
+                start += stride;
+                if *index < n {
                     break;
                 }
-                start -= self.strides[axis] * outer[axis] as i64;
-                index[axis] = 0;
+                start -= stride * n as i64;
+                *index = 0;
             }
         }
     }
 
-    fn fold<T: Copy, A>(&self, mut state: A, step: impl Fn(A, T) -> A) -> A {
+    /// Calls `f` with the elements in row-major order, as many at once as lie side by side.
+    fn each<T: Copy>(&self, mut f: impl FnMut(&[T])) {
         if self.numel() == 0 {
-            return state;
+            return;
         }
         self.check();
         // SAFETY: the elements lie within the buffer, which is aligned to more than any element; results that are
         // complete are initialised, and nothing writes them.
         let values: &[T] = unsafe { self.buffer.as_slice() };
-        let mut carried = Some(state);
         self.runs(|start, stride, length| {
-            let Some(mut s) = carried.take() else { return };
             if stride == 1 {
-                for &v in &values[start..start + length] {
-                    s = step(s, v);
-                }
-            } else {
-                for i in 0..length as i64 {
-                    s = step(s, values[(start as i64 + i * stride) as usize]);
-                }
+                return f(&values[start..start + length]);
             }
-            carried = Some(s);
+            for i in 0..length as i64 {
+                f(std::slice::from_ref(&values[(start as i64 + i * stride) as usize]));
+            }
         });
-        state = carried.expect("each run gives its state back");
-        state
     }
 }
 
@@ -109,18 +115,42 @@ macro_rules! by_integer {
     };
 }
 
-fn range<T: Copy + Into<i64>>(x: &Strided<'_>) -> (i64, i64) {
-    x.fold((i64::MAX, i64::MIN), |(low, high), v: T| {
-        let v = v.into();
-        (v.min(low), v.max(high))
-    })
+fn range<T: Copy + Ord + Into<i64>>(x: &Strided<'_>) -> (i64, i64) {
+    let mut all: Option<(T, T)> = None;
+    x.each(|values: &[T]| {
+        let Some(&first) = values.first() else { return };
+        let (low, high) = all.unwrap_or((first, first));
+        let (least, greatest) = range_of(values, first);
+        all = Some((low.min(least), high.max(greatest)));
+    });
+    all.map_or((i64::MAX, i64::MIN), |(low, high)| (low.into(), high.into()))
+}
+
+/// The least and the greatest of some elements and of `first`, with the vectors that there are.
+fn range_of<T: Copy + Ord>(values: &[T], first: T) -> (T, T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn wide<T: Copy + Ord>(values: &[T], first: T) -> (T, T) {
+            folded(values, first)
+        }
+        if std::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has the feature.
+            return unsafe { wide(values, first) };
+        }
+    }
+    folded(values, first)
+}
+
+#[inline(always)]
+fn folded<T: Copy + Ord>(values: &[T], first: T) -> (T, T) {
+    values.iter().fold((first, first), |(low, high), &v| (v.min(low), v.max(high)))
 }
 
 fn list<T: Copy + Into<i64>>(x: &Strided<'_>) -> Vec<i64> {
-    x.fold(Vec::with_capacity(x.numel()), |mut all, v: T| {
-        all.push(v.into());
-        all
-    })
+    let mut all = Vec::with_capacity(x.numel());
+    x.each(|values: &[T]| all.extend(values.iter().map(|&v| v.into())));
+    all
 }
 
 /// The least and the greatest of some integers; `None` if there are none.
@@ -187,6 +217,23 @@ mod tests {
         assert_eq!((values(&none), extremes(&none)), (Some(vec![]), None));
         let one = Strided { sizes: &[], strides: &[], offset: 5, ..x };
         assert_eq!(values(&one), Some(vec![-5]));
+    }
+
+    #[test]
+    fn extremes_are_found_wherever_they_stand() {
+        let (sizes, strides) = ([3, 50], [50, 1]);
+        for place in [0, 1, 15, 16, 49, 77, 144, 149] {
+            let mut numbers: Vec<i64> = (0..150).map(|i| i % 7).collect();
+            numbers[place] = -9;
+            numbers[149 - place] = i64::MAX;
+            let buffer = Buffer::from_slice(&numbers).unwrap();
+            let x =
+                Strided { buffer: &buffer, dtype: DType::I64, offset: 0, sizes: &sizes, strides: &strides };
+            assert_eq!(extremes(&x), Some((-9, i64::MAX)), "at {place}");
+            let across = Strided { sizes: &[50, 3], strides: &[1, 50], ..x };
+            assert_eq!(extremes(&across), Some((-9, i64::MAX)), "at {place}");
+            assert_eq!(values(&across).unwrap()[3 * (place % 50) + place / 50], -9);
+        }
     }
 
     #[test]

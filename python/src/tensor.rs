@@ -29,7 +29,7 @@ use std::cell::RefCell;
 use std::os::raw::c_int;
 use std::sync::Mutex;
 
-#[pyclass(frozen, subclass, weakref, name = "Tensor", module = "rustorch")]
+#[pyclass(frozen, subclass, weakref, dict, name = "Tensor", module = "rustorch")]
 pub struct PyTensor {
     pub tensor: Tensor,
     /// The object that `.grad` gave last, so that it gives the same one again.

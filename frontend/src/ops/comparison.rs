@@ -1,10 +1,14 @@
 //! Comparisons, logic and bits.
 
+use super::axes::{Axes, reduce};
+use super::indexing::integer;
 use super::operands::{Operands, not_implemented};
 use crate::error::Result;
+use crate::record::Recorded;
 use crate::registry::{Args, Operand};
 use crate::tensor::Tensor;
 use rustorch_ir::DType;
+use rustorch_ir::loops::Combine;
 use rustorch_ir::op::Scalar;
 
 /// `op` of the operands in their common dtype, or of the operands exchanged.
@@ -41,6 +45,21 @@ fn shift(a: &Args<'_>, op: Scalar) -> Result<Tensor> {
         if dtype.is_integer() { Ok(dtype) } else { not_implemented(kernel, dtype) }
     })?;
     operands.finish(operands.map(op)?)
+}
+
+/// Whether all elements of a mask are true, computed now.
+pub(crate) fn all_of(mask: &Recorded) -> Result<bool> {
+    let axes: Axes = (0..mask.rank()).collect();
+    Ok(integer(&Tensor::from_value(reduce(mask, Combine::And, &axes, false)?)?)? != 0)
+}
+
+fn equal(a: &Args<'_>) -> Result<bool> {
+    let (x, y) = (a.tensor(0), a.tensor(1));
+    if x.sizes() != y.sizes() {
+        return Ok(false);
+    }
+    let operands = Operands::read(&[Operand::Tensor(x), Operand::Tensor(y)], Ok)?;
+    all_of(&operands.map(Scalar::Eq)?)
 }
 
 /// The result dtype of operands, of which at least one is a tensor.
@@ -95,4 +114,6 @@ crate::entries! {
         "`self / 2**other` on integers, rounded down." => |a| shift(a, Scalar::Shr);
     "result_type.Tensor(Tensor tensor, Tensor other) -> ScalarType" [FUNCTION | NUMBERS | NUMBERS_FIRST]
         "The dtype in which an operation on both operands computes." => |a| result_type(a);
+    "equal(Tensor self, Tensor other) -> bool" [FUNCTION | METHOD]
+        "Whether both have one shape and the same elements, as a `bool`; NaN differs from NaN." => |a| equal(a);
 }

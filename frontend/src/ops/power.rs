@@ -1,5 +1,6 @@
 //! Powers, and functions of two real arguments.
 
+use super::comparison::all_of;
 use super::operands::{Operands, keep, keep_both, keep_other, not_implemented, without_derivative};
 use super::pointwise::{is_nan, reciprocal, rsqrt};
 use crate::error::{Result, runtime};
@@ -151,7 +152,8 @@ fn heaviside(a: &Args<'_>) -> Result<Tensor> {
 }
 
 /// Whether both are within the tolerances of each other.
-fn isclose(a: &Args<'_>) -> Result<Tensor> {
+/// Whether the elements of the operands are close, and the operands.
+fn closeness<'a>(a: &'a Args<'_>) -> Result<(Recorded, Operands<'a>)> {
     let (x, y) = (a.tensor(0), a.tensor(1));
     let (rtol, atol) = (a.float(2), a.float(3));
     if x.dtype() != y.dtype() {
@@ -178,6 +180,11 @@ fn isclose(a: &Args<'_>) -> Result<Tensor> {
         let finite = error.lt(&error.literal(f64::INFINITY))?;
         close = close.map2(Scalar::Or, &error.le(&allowed)?.map2(Scalar::And, &finite)?)?;
     }
+    Ok((close, operands))
+}
+
+fn isclose(a: &Args<'_>) -> Result<Tensor> {
+    let (close, operands) = closeness(a)?;
     operands.finish(close)
 }
 
@@ -217,4 +224,8 @@ crate::entries! {
         [FUNCTION | METHOD]
         "Where `|self - other| <= atol + rtol * |other|`, as a bool tensor. Infinities are close to themselves, NaN to \
          NaN only with `equal_nan`. Both tensors have one dtype." => |a| isclose(a);
+    "allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool"
+        [FUNCTION | METHOD]
+        "Whether all elements are close in the sense of `isclose`, as a `bool`."
+        => |a| closeness(a).and_then(|(close, _)| all_of(&close));
 }

@@ -53,10 +53,10 @@ pub fn view(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     x.view(ViewOp::Reshape(infer_sizes(sizes, x.numel())?))
 }
 
-/// A view as another dtype of the same element size.
+/// A view as another dtype: bits have no gradient, so that none passes even to the same dtype.
 pub fn view_dtype(x: &Tensor, dtype: DType) -> Result<Tensor> {
     if x.dtype() == dtype {
-        return alias(x);
+        return Ok(x.detach());
     }
     Err(Error::DType(format!(
         "view: the elements of a {} tensor cannot be seen as {}; use .to() to convert them",

@@ -123,6 +123,15 @@ fn grad<'py>(slf: &Bound<'py, PyTensor>) -> PyResult<Option<Bound<'py, PyTensor>
     let mut kept = this.grad.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(grad) = this.tensor.grad() else {
         *kept = None;
+        if call(py, || Ok(!this.tensor.is_leaf()? && !this.tensor.retains_grad()?))? {
+            glue::user_warning(
+                py,
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute \
+                 won't be populated during autograd.backward(). If you indeed want the .grad field to be populated \
+                 for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor \
+                 by mistake, make sure you access the leaf Tensor instead.",
+            )?;
+        }
         return Ok(None);
     };
     if let Some(object) = kept.as_ref()

@@ -142,13 +142,17 @@ fn copied(data: &Bound<'_, PyAny>, dtype: Option<DType>, mut found: Survey) -> P
         return call(py, || {
             grad_mode::no_grad(|| {
                 let value = source.read()?.detach();
-                Tensor::from_value(if value.dtype() == dtype { value.fence()? } else { value.cast(dtype)? })
+                source.like(if value.dtype() == dtype { value.fence()? } else { value.cast(dtype)? })
             })
         });
     }
     if glue::is_numpy_array(data) {
         let own = match Foreign::of(data) {
-            Ok(foreign) => foreign.copied(py)?,
+            Ok(foreign) => {
+                let copy = foreign.copied(py)?;
+                let array = foreign.shared(py)?;
+                call(py, || array.like(copy.read()?))?
+            }
             // Negative or odd strides: an ordinary copy has neither.
             Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => {
                 Foreign::of(&data.call_method0("copy")?)?.copied(py)?

@@ -51,9 +51,9 @@ pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     }
     let shape = one(&x.sizes());
     let extent = shape[axis].get();
-    // torch looks up the columns of a matrix in a loop of its own.
-    let outside = |i| match (shape.rank(), axis) {
-        (2, 1) => Error::Runtime(format!("INDICES element is out of DATA bounds, id={i} axis_dim={extent}")),
+    // torch has a loop of its own for the second axis.
+    let outside = |i| match axis {
+        1 => Error::Runtime(format!("INDICES element is out of DATA bounds, id={i} axis_dim={extent}")),
         _ => in_self(i),
     };
     let picked = prepared(&flat(index)?, extent, Count::FromFront, outside)?.value;

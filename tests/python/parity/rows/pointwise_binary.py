@@ -99,6 +99,8 @@ COMPARISONS = (
         special=[S(t(22, 1), t(1, 22)), S(t(22, 1), t(1, 22), equal_nan=True)],
         special_dtypes=(*BOOL, *FLOATS),
     ),
+    op("allclose", [*binary(), S(t(3, 4), t(4), rtol=9.0), S(t(3, 4), t(3, 4), atol=9.0), S(t(0), t(0))]),
+    op("equal", [*binary(), S(t(3, ties=True), t(3, ties=True)), S(t(0), t(0)), S(t(0), t(0, 3)), S(t(2), 1)]),
 )
 
 LOGIC = (

@@ -110,3 +110,25 @@ fn what_rarely_runs_is_not_counted_as_work() {
     let (small, large) = (elements_a_thread(Scalar::Neg), elements_a_thread(Scalar::Erfinv));
     assert!(large * 8 < small, "{large} elements of erfinv beside {small} of neg");
 }
+
+#[test]
+fn a_check_waits_for_the_function_that_it_looks_at() {
+    let n = 700;
+    let mut g = Graph::new();
+    let x = input(&mut g, 0, DType::F32, &[n]);
+    let x3 = b(&mut g).map(Scalar::Abs, &[x]);
+    let x3 = b(&mut g).scale(x3, 3.0);
+    let power = b(&mut g).map(Scalar::Exp2, &[x3]);
+    let divisor = b(&mut g).cast(power, DType::I32);
+    let hundred = b(&mut g).fill_like(divisor, 100.0);
+    // Division by zero is looked for, and the divisor is what a routine computes.
+    let left = b(&mut g).map(Scalar::Remainder, &[hundred, divisor]);
+    let left = b(&mut g).cast(left, DType::F32);
+    g.outputs = vec![left];
+    let strips = |block: &[Stmt]| block.iter().any(|s| matches!(s, Stmt::Strip { .. }));
+    let kernel = &compiled(&g).plan.kernels[0];
+    assert!(kernel.body.iter().any(|s| matches!(s, Stmt::For(f) if strips(&f.body))), "{kernel}");
+    let data = noise(n, 7);
+    let want: Vec<f32> = data.iter().map(|x| (100 % (x.abs() * 3.0).exp2() as i32) as f32).collect();
+    same_bits(&run_f32(&g, &[&data])[0], &want);
+}

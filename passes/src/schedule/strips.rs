@@ -304,7 +304,7 @@ impl Strips<'_> {
                 calls.push(Stmt::Strip { routine: a.name, src, dst, count });
             }
             if !stores.is_empty() {
-                let stage = self.stage(f, lanes, applied, bounds, Some(&stores), &[]);
+                let stage = self.stage(f, lanes, applied, bounds, Some((depth, &stores)), &[]);
                 out.push(stage);
             }
             out.extend(calls);
@@ -378,15 +378,15 @@ impl Strips<'_> {
     }
 
     /// A copy of the loop over `begin..end` (scratch counted from `origin`), functions read from scratch. With
-    /// `stores` it only writes these values to scratch; without, it does all that the loop did, its carried
-    /// values starting from `inits` if given.
+    /// `stores` it only writes these values to scratch, for functions of that depth; without, it does all that the
+    /// loop did, its carried values starting from `inits` if given.
     fn stage(
         &mut self,
         f: &For,
         lanes: u16,
         applied: &[Applied],
         (begin, end, origin): (Val, Val, Val),
-        stores: Option<&[(Val, Buf)]>,
+        stores: Option<(usize, &[(Val, Buf)])>,
         inits: &[Val],
     ) -> Stmt {
         let mut names: FxHashMap<Val, Val> = FxHashMap::default();
@@ -414,6 +414,8 @@ impl Strips<'_> {
                 Stmt::Let(v) => {
                     let (inst, ty) = self.k.insts[v.0 as usize].clone();
                     let inst = match applied.iter().find(|a| a.value == *v) {
+                        // Its routine runs behind this stage.
+                        Some(a) if !a.ready && stores.is_some_and(|(depth, _)| a.depth >= depth) => continue,
                         Some(a) => {
                             let mem = self.k.params[a.scratch.0 as usize].mem;
                             Inst::Load { buf: a.scratch, mem, addr: Addr::Unit(place) }
@@ -430,7 +432,8 @@ impl Strips<'_> {
                             rename(&inst, &names)
                         }
                     };
-                    // What an earlier stage cannot have is not part of it: it depends on an accumulator.
+                    // What an earlier stage cannot have is not part of it: it depends on an accumulator or a later
+                    // function.
                     let mut missing = false;
                     operands(&inst, |o| missing |= !last && self.is_dropped(f, o, &names));
                     if missing {
@@ -460,7 +463,7 @@ impl Strips<'_> {
                 Stmt::For(_) | Stmt::Strip { .. } => unreachable!("not in a loop that is cut"),
             }
         }
-        for &(value, buf) in stores.unwrap_or(&[]) {
+        for &(value, buf) in stores.map_or(&[][..], |s| s.1) {
             let mem = self.k.params[buf.0 as usize].mem;
             let mut value = names.get(&value).copied().unwrap_or(value);
             let ty = self.k.ty(value);

@@ -79,7 +79,7 @@ impl<'a> Operands<'a> {
     /// Reads the operands and converts them to `chosen` of the promoted dtype.
     pub fn read(
         operands: &[Operand<'a>],
-        chosen: impl FnOnce(DType) -> Result<DType>,
+        chosen: impl Fn(DType) -> Result<DType>,
     ) -> Result<Operands<'a>> {
         Operands::collect(operands, chosen, false)
     }
@@ -87,16 +87,25 @@ impl<'a> Operands<'a> {
     /// As [`Operands::read`], for operations whose half-precision kernels take scalars in f32.
     pub fn read_wide(
         operands: &[Operand<'a>],
-        chosen: impl FnOnce(DType) -> Result<DType>,
+        chosen: impl Fn(DType) -> Result<DType>,
     ) -> Result<Operands<'a>> {
         Operands::collect(operands, chosen, true)
     }
 
     fn collect(
         operands: &[Operand<'a>],
-        chosen: impl FnOnce(DType) -> Result<DType>,
+        chosen: impl Fn(DType) -> Result<DType>,
         wide: bool,
     ) -> Result<Operands<'a>> {
+        if let [Operand::Tensor(x), Operand::Tensor(y)] = *operands {
+            let values = [x.read()?, y.read()?];
+            let dtype = values[0].dtype();
+            // Nothing to promote or to convert, as nearly always.
+            if values[1].dtype() == dtype && chosen(dtype)? == dtype {
+                let (values, tensors) = (SmallVec::from_iter(values), SmallVec::from_slice(&[x, y]));
+                return Ok(Operands { values, dtype, tensors, narrow: None });
+            }
+        }
         let mut promotion = Promotion::default();
         let mut tensors = SmallVec::new();
         let mut raw: SmallVec<[Option<Recorded>; 3]> = SmallVec::new();

@@ -26,7 +26,7 @@ pub(crate) struct Composition<'a> {
 type Key = SmallVec<[u64; 24]>;
 
 /// Bodies that are kept; beyond that all are forgotten, and found again through their text while in use.
-const KEPT: usize = 4096;
+const KEPT: usize = 1024;
 
 static BODIES: LazyLock<Mutex<FxHashMap<Key, Arc<Body>>>> = LazyLock::new(Mutex::default);
 

@@ -77,10 +77,7 @@ pub(crate) struct Operands<'a> {
 
 impl<'a> Operands<'a> {
     /// Reads the operands and converts them to `chosen` of the promoted dtype.
-    pub fn read(
-        operands: &[Operand<'a>],
-        chosen: impl Fn(DType) -> Result<DType>,
-    ) -> Result<Operands<'a>> {
+    pub fn read(operands: &[Operand<'a>], chosen: impl Fn(DType) -> Result<DType>) -> Result<Operands<'a>> {
         Operands::collect(operands, chosen, false)
     }
 

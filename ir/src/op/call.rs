@@ -26,6 +26,8 @@ pub struct Body {
     name: String,
     arguments: SmallVec<[Type; 4]>,
     graph: Graph,
+    /// That of its dearest node.
+    cost: Cost,
     /// The gradient, if the body brings its own, over the operands, the result and the result's gradient; its
     /// outputs are the gradients of the operands that are floats.
     own: Option<Graph>,
@@ -112,6 +114,7 @@ impl Body {
             id: 0,
             name: name.into(),
             arguments: arguments.into(),
+            cost: dearest(&graph),
             graph,
             own,
             gradients: Mutex::default(),
@@ -229,6 +232,11 @@ impl Body {
         }
         (graph, found)
     }
+}
+
+fn dearest(graph: &Graph) -> Cost {
+    let cost = |op: &Op| if op.kind() == Kind::Push { Cost::Loop } else { op.cost() };
+    graph.live().into_iter().map(|id| cost(&graph.node(id).op)).max().unwrap_or(Cost::Cheap)
 }
 
 /// An input slot of a body.
@@ -351,7 +359,7 @@ impl Primitive for Call {
     }
 
     fn cost(&self) -> Cost {
-        Cost::Loop
+        self.body.cost
     }
 
     fn body(&self) -> Option<&Body> {

@@ -4,6 +4,7 @@ mod columns;
 mod cost;
 mod dce;
 mod edit;
+mod extremes;
 mod strips;
 mod transpose;
 mod vectorize;

@@ -7,6 +7,7 @@
 //! gathered lane by lane.
 
 use super::cost::{can_vectorize, inner_cost, nest_cost};
+use super::extremes::extreme;
 use super::{Varying, inner_loops, trip_count};
 use crate::tree::neutral_bits;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -105,20 +106,6 @@ fn lanes_of(kernel: &Kernel, f: &For) -> u16 {
     }
 }
 
-/// What a carried value takes in, if that is a minimum or maximum of floats as [`Combine`] says it.
-fn extreme(kernel: &Kernel, c: &Carried) -> Option<Val> {
-    let max = match c.combine? {
-        Combine::Min => false,
-        Combine::Max => true,
-        _ => return None,
-    };
-    let &Inst::Select(take, x, acc) = kernel.inst(c.next) else { return None };
-    let &Inst::Bin(BinOp::Or, better, nan) = kernel.inst(take) else { return None };
-    let order = if max { Inst::Cmp(CmpOp::Lt, acc, x) } else { Inst::Cmp(CmpOp::Lt, x, acc) };
-    let known = *kernel.inst(better) == order && *kernel.inst(nan) == Inst::Cmp(CmpOp::Ne, x, x);
-    (acc == c.phi && known && kernel.ty(x).elem.is_float()).then_some(x)
-}
-
 /// What a value of the old kernel is in the new one, while a loop runs in lanes.
 #[derive(Clone, Copy)]
 enum State {
@@ -129,9 +116,9 @@ enum State {
     Wide(Val),
 }
 
-struct Widen<'a> {
+pub(super) struct Widen<'a> {
     old: &'a Kernel,
-    insts: Vec<(Inst, Ty)>,
+    pub(super) insts: Vec<(Inst, Ty)>,
     state: Vec<Option<State>>,
     chosen: FxHashSet<Val>,
     /// Splats and ramps of the innermost block, by what they repeat.
@@ -139,12 +126,12 @@ struct Widen<'a> {
 }
 
 impl Widen<'_> {
-    fn define(&mut self, ty: Ty) -> Val {
+    pub(super) fn define(&mut self, ty: Ty) -> Val {
         self.insts.push((Inst::Defined, ty));
         Val(self.insts.len() as u32 - 1)
     }
 
-    fn emit(&mut self, inst: Inst, ty: Ty, out: &mut Block) -> Val {
+    pub(super) fn emit(&mut self, inst: Inst, ty: Ty, out: &mut Block) -> Val {
         let fresh = !matches!(inst, Inst::Const(_) | Inst::Scalar(_));
         self.insts.push((inst, ty));
         let v = Val(self.insts.len() as u32 - 1);
@@ -154,7 +141,7 @@ impl Widen<'_> {
         v
     }
 
-    fn constant(&mut self, elem: Elem, bits: u64) -> Val {
+    pub(super) fn constant(&mut self, elem: Elem, bits: u64) -> Val {
         let key = (Inst::Const(bits), Ty::scalar(elem));
         if let Some(&v) = self.shared.get(&key) {
             return v;
@@ -189,7 +176,7 @@ impl Widen<'_> {
         }
     }
 
-    fn wide(&mut self, v: Val, lanes: u16, out: &mut Block) -> Val {
+    pub(super) fn wide(&mut self, v: Val, lanes: u16, out: &mut Block) -> Val {
         let ty = self.old.ty(v).with_lanes(lanes);
         match self.state(v) {
             State::Wide(v) => v,
@@ -468,39 +455,6 @@ impl Widen<'_> {
             let kept = self.unless_nan(most, seen.result, out);
             self.state[result.0 as usize] = Some(State::Wide(kept));
         }
-    }
-
-    /// Makes an accumulator of a minimum or maximum take in `x` by comparison alone; gives another one, in which
-    /// lanes note that they have seen a NaN. It takes the place of choosing the NaN each time.
-    fn extreme(
-        &mut self,
-        new: &mut Carried,
-        x: Val,
-        lanes: u16,
-        body: &mut Block,
-        out: &mut Block,
-    ) -> Carried {
-        let (wide, mask) = (self.insts[new.phi.0 as usize].1, Ty::MASK.with_lanes(lanes));
-        let x = self.wide(x, lanes, body);
-        let (a, b) = if new.combine == Some(Combine::Min) { (x, new.phi) } else { (new.phi, x) };
-        let better = self.emit(Inst::Cmp(CmpOp::Lt, a, b), mask, body);
-        new.next = self.emit(Inst::Select(better, x, new.phi), wide, body);
-        new.combine = None;
-        let none = self.constant(Elem::Mask, 0);
-        let init = self.emit(Inst::Splat(none), mask, out);
-        let (phi, result) = (self.define(mask), self.define(mask));
-        let nan = self.emit(Inst::Cmp(CmpOp::Ne, x, x), mask, body);
-        let next = self.emit(Inst::Bin(BinOp::Or, phi, nan), mask, body);
-        Carried { phi, init, next, result, combine: Some(Combine::Or) }
-    }
-
-    /// The accumulator's lanes, NaN where one was seen.
-    fn unless_nan(&mut self, most: Val, seen: Val, out: &mut Block) -> Val {
-        let ty = self.insts[most.0 as usize].1;
-        let nan = if ty.elem == Elem::F64 { f64::NAN.to_bits() } else { f32::NAN.to_bits() as u64 };
-        let nan = self.constant(ty.elem, nan);
-        let nan = self.emit(Inst::Splat(nan), ty, out);
-        self.emit(Inst::Select(seen, nan, most), ty, out)
     }
 
     fn lane_addr(&mut self, index: Val, lanes: u16, out: &mut Block) -> Addr {

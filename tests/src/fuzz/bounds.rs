@@ -140,7 +140,12 @@ fn of_node(graph: &Graph, node: &Node, x: &[(Bound, Found)], result: &Tensor) ->
         _ if !dtype.is_float() && node.op.kind() != Kind::View && worst > 0.0 => UNKNOWN,
         _ => moved,
     };
-    if bound.error > 0.0 { Bound { error: bound.error + least(dtype), ..bound } } else { bound }
+    match bound.error {
+        // Nothing is known of one operand, and the other is zero everywhere.
+        e if e.is_nan() => UNKNOWN,
+        e if e > 0.0 => Bound { error: e + least(dtype), ..bound },
+        _ => bound,
+    }
 }
 
 fn reduce(combine: Combine, (bound, found): (Bound, Found), n: f64, dtype: DType) -> Bound {

@@ -9,7 +9,7 @@ use crate::eval::{Slot, Tensor};
 use crate::loops::build::LoopBuilder;
 use crate::loops::expand::expand;
 use crate::loops::interp::{self, InterpError, Interpreter, Outcome};
-use crate::loops::{Elem, Kernel, Role};
+use crate::loops::{Elem, Kernel, Role, register_of};
 use crate::op::scalar_math;
 use crate::plan::{BufId, Place, Plan, Product, Step, Task};
 use crate::shape::Shape;
@@ -188,7 +188,7 @@ impl Functions {
             .entry((name.to_string(), elem))
             .or_insert_with(|| Functions::kernel(name, args.len(), elem))
             .as_ref()?;
-        let size = elem.bits() as usize / 8;
+        let size = kernel.params[0].mem.size();
         let mut result = vec![0; size];
         match interp::run(kernel, &mut [&mut result], args, 0, 1, &|_, _, _| None) {
             Ok(Outcome::Done) => {}
@@ -200,10 +200,11 @@ impl Functions {
     }
 
     fn kernel(name: &str, args: usize, elem: Elem) -> Option<Kernel> {
-        let mem = match elem {
-            Elem::F32 => DType::F32,
-            Elem::F64 => DType::F64,
-            Elem::Mask | Elem::I32 | Elem::I64 => return None,
+        let (elem, mem) = match (scalar_math::conversion(name), elem) {
+            (Some((from, to)), _) => (register_of(from), to),
+            (None, Elem::F32) => (elem, DType::F32),
+            (None, Elem::F64) => (elem, DType::F64),
+            (None, Elem::Mask | Elem::I32 | Elem::I64) => return None,
         };
         let mut b = LoopBuilder::new();
         let out = b.param(mem, Role::Out);

@@ -16,14 +16,15 @@ mod routines;
 /// A routine over contiguous elements. With one input it is
 /// `unsafe extern "C" fn(x: *const T, y: *mut T, n: i64)`, with two
 /// `unsafe extern "C" fn(a: *const T, b: *const T, y: *mut T, n: i64)`. Inputs and output may be the
-/// same memory, but must not overlap otherwise.
+/// same memory, but must not overlap otherwise. `T` is f32 or f64; a conversion has f32 on one side and 16 bits
+/// on the other, which are then different memory.
 #[derive(Debug, Clone, Copy)]
 pub struct StripFn {
     pub address: *const u8,
     pub inputs: usize,
 }
 
-/// The routine of this name, in f64 if `double` and in f32 if not; none where the machine lacks the
+/// The routine of this name, in f64 if `double` and in f32 or from or to f32 if not; none where the machine lacks the
 /// instructions it is made of.
 pub fn strip_routine(name: &str, double: bool) -> Option<StripFn> {
     #[cfg(target_arch = "x86_64")]
@@ -31,7 +32,8 @@ pub fn strip_routine(name: &str, double: bool) -> Option<StripFn> {
         return avx512::routine(name, double);
     }
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+    {
         return avx2::routine(name, double);
     }
     let _ = (name, double);

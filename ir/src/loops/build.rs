@@ -11,6 +11,7 @@
 
 use super::*;
 use crate::dtype::DType;
+use crate::op::scalar_math::conversion;
 use rustc_hash::FxHashMap;
 
 #[derive(Debug)]
@@ -377,9 +378,11 @@ impl LoopBuilder {
         self.emit(Inst::Cast(op, a), Ty { elem, lanes: self.ty(a).lanes })
     }
 
-    /// A float function by name; see [`Inst::Math`].
+    /// A function by name; see [`Inst::Math`].
     pub fn math(&mut self, name: &'static str, args: &[Val]) -> Val {
-        self.emit(Inst::Math(name, args.into()), self.ty(args[0]))
+        let ty = self.ty(args[0]);
+        let elem = conversion(name).map_or(ty.elem, |(_, to)| register_of(to));
+        self.emit(Inst::Math(name, args.into()), Ty { elem, ..ty })
     }
 
     /// `scalar` in as many lanes as `like` has.

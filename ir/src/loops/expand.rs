@@ -27,10 +27,11 @@ pub fn expand(kernel: &Kernel) -> Kernel {
     e.b.finish(kernel.name.clone(), kernel.parallel)
 }
 
-/// The number of instructions that a function of this element type expands to.
+/// The number of instructions that a function with results of this type expands to.
 pub fn expansion_size(name: &str, elem: Elem) -> usize {
     let mut b = LoopBuilder::new();
     let arity = scalar_math::math_arity(name).unwrap_or(0);
+    let elem = scalar_math::conversion(name).map_or(elem, |(from, _)| register_of(from));
     let args: SmallVec<[Val; 2]> = (0..arity).map(|_| b.opaque(Ty::scalar(elem))).collect();
     let before = b.len();
     scalar_math::expand(&mut b, name, &args);

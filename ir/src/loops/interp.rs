@@ -70,7 +70,8 @@ pub enum Fault {
     Routine(&'static str, usize, Elem),
 }
 
-/// A strip's scalar function: name, one lane of each argument, their type. `None` if there is no such one.
+/// A strip's scalar function: name, one lane of each argument, the type of the result. `None` if there is no such
+/// one.
 pub type StripFn<'a> = dyn Fn(&str, &[u64], Elem) -> Option<u64> + 'a;
 
 /// Runs the iterations `begin..end` of a kernel. There is one slice in `bufs` per parameter; scratch

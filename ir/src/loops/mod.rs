@@ -222,8 +222,9 @@ pub enum Inst {
     /// Several lanes combined by halves: lane `k`, as the accumulator, with lane `k + lanes/2`, again until
     /// one is left.
     ReduceLanes(Combine, Val),
-    /// A float function of the table of expansions (`scalar_math::expand`). Loops are put into lanes and
-    /// strips while it stands; [`expand::expand`] replaces it before a kernel is emitted.
+    /// A float function of the table of expansions (`scalar_math::expand`), or a conversion of it
+    /// (`scalar_math::conversion`). Loops are put into lanes and strips while it stands; [`expand::expand`]
+    /// replaces it before a kernel is emitted.
     Math(&'static str, SmallVec<[Val; 2]>),
     /// Entry of the named constant table (see `scalar_math::TABLES`), cut to the lane's width. The index is
     /// I32 or I64, whatever the result's type, and in range.
@@ -250,7 +251,8 @@ pub enum Stmt {
         detail: Val,
     },
     /// `dst[..n] = routine(src[..n])`, a host vector routine when there is one. All have one type, F32 or
-    /// F64, and `dst` may be a source; `count` is an I64 scalar; `routine` is a scalar function by name.
+    /// F64, and `dst` may be a source, unless the routine is a conversion between two types; `count` is an I64
+    /// scalar; `routine` is a scalar function by name.
     Strip {
         routine: &'static str,
         src: SmallVec<[Stretch; 2]>,

@@ -26,7 +26,7 @@
 
 use super::text::{InstText, StmtText};
 use super::*;
-use crate::op::scalar_math::{math_arity, table};
+use crate::op::scalar_math::{conversion, math_arity, table};
 use thiserror::Error;
 
 /// Readers and emitters recurse over nested loops; this bounds their stack.
@@ -240,13 +240,15 @@ impl Types<'_> {
                 }
             }
             Inst::Math(name, args) => {
-                if !ty.elem.is_float() {
+                let converted = conversion(name).map(|(from, to)| (register_of(from), register_of(to)));
+                let (from, to) = converted.unwrap_or((ty.elem, ty.elem));
+                if ty.elem != to || (converted.is_none() && !to.is_float()) {
                     return Err(Problem::Undefined("math", ty.elem));
                 }
                 if math_arity(name) != Some(args.len()) {
                     return Err(Problem::UnknownFunction(name));
                 }
-                args.iter().try_for_each(|&v| self.is(v, ty))
+                args.iter().try_for_each(|&v| self.is(v, Ty { elem: from, ..ty }))
             }
             Inst::Table(name, index) => {
                 if ty.elem == Elem::Mask {
@@ -309,16 +311,18 @@ impl Types<'_> {
         self.addr(addr, ty.lanes)
     }
 
-    fn strip(&self, src: &[Stretch], dst: Stretch, count: Val) -> Check {
+    fn strip(&self, routine: &str, src: &[Stretch], dst: Stretch, count: Val) -> Check {
         let &first = src.first().ok_or(Problem::StripSources)?;
         let mem = self.stretch(first)?;
-        if !matches!(mem, DType::F32 | DType::F64) {
+        let converted = conversion(routine);
+        if converted.is_none() && !matches!(mem, DType::F32 | DType::F64) {
             return Err(Problem::Undefined("strip", register_of(mem)));
         }
-        for &s in src.iter().chain([&dst]) {
+        let (from, to) = converted.unwrap_or((mem, mem));
+        for (&s, wanted) in src.iter().map(|s| (s, from)).chain([(&dst, to)]) {
             let other = self.stretch(s)?;
-            if other != mem {
-                return Err(Problem::StoredType(s.buf, other, mem));
+            if other != wanted {
+                return Err(Problem::StoredType(s.buf, other, wanted));
             }
         }
         if self.kernel.params[dst.buf.0 as usize].role == Role::In {
@@ -470,10 +474,10 @@ impl<'k> Scopes<'k> {
                 }
                 if *code == 0 { Err(Problem::CheckCode) } else { Ok(()) }
             }
-            Stmt::Strip { src, dst, count, .. } => {
+            Stmt::Strip { routine, src, dst, count } => {
                 self.used(*count)?;
                 src.iter().chain([dst]).filter_map(|s| s.at).try_for_each(|v| self.used(v))?;
-                self.types.strip(src, *dst, *count)
+                self.types.strip(routine, src, *dst, *count)
             }
             Stmt::Let(_) | Stmt::For(_) => unreachable!("these define values"),
         }

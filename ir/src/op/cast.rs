@@ -4,7 +4,7 @@ use super::simplify::{contains, fold, made_by};
 use super::*;
 use crate::dtype::{Category, DType};
 use crate::loops::{BinOp, CastOp, CmpOp, Elem, register_of};
-use crate::op::scalar_math::half;
+use crate::op::scalar_math::half::bf16_to_f32;
 
 /// The operand in another dtype: floats to integers truncate, integers wrap, anything not zero is true.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -95,12 +95,12 @@ pub fn to_half_bits(b: &mut LoopBuilder, x: Val, dtype: DType) -> Val {
     if let Some(bits) = b.half_bits(x, dtype) {
         return bits;
     }
-    if dtype == DType::F16 { half::f32_to_f16(b, x) } else { half::f32_to_bf16(b, x) }
+    b.math(if dtype == DType::F16 { "f32_to_f16" } else { "f32_to_bf16" }, &[x])
 }
 
 /// The f32 value of stored f16 or bf16 bits.
 pub fn from_half_bits(b: &mut LoopBuilder, bits: Val, dtype: DType) -> Val {
-    let value = if dtype == DType::F16 { half::f16_to_f32(b, bits) } else { half::bf16_to_f32(b, bits) };
+    let value = if dtype == DType::F16 { b.math("f16_to_f32", &[bits]) } else { bf16_to_f32(b, bits) };
     b.set_half_bits(value, dtype, bits);
     value
 }

@@ -17,6 +17,7 @@ use rustorch_ir::loops::build::operands;
 use rustorch_ir::loops::{
     Addr, BinOp, Block, Buf, Carried, CmpOp, Elem, For, Inst, Kernel, Param, Role, Stmt, Stretch, Ty, Val,
 };
+use rustorch_ir::op::scalar_math::conversion;
 use smallvec::SmallVec;
 
 /// Elements of a strip of a long loop.
@@ -142,6 +143,8 @@ impl Strips<'_> {
             if let Inst::Math(name, args) = inst
                 && ty.lanes > 1
                 && (self.has_routine)(name, ty.elem)
+                // A conversion is cheap enough to stand where it cannot be taken out.
+                && !(tied && conversion(name).is_some())
             {
                 if tied || (lanes != 0 && lanes != ty.lanes) {
                     return None;
@@ -161,14 +164,19 @@ impl Strips<'_> {
             depth.insert(*v, d);
         }
         for a in &mut found {
-            a.result = self.direct_result(f, lanes, a.value);
+            a.result = self.direct_result(f, lanes, a);
         }
         let whole_steps = f.step == 1 || f.step == lanes as i64;
         (!found.is_empty() && whole_steps).then_some((found, lanes))
     }
 
-    fn scratch(&mut self, elem: Elem, len: usize) -> Buf {
-        let mem = if elem == Elem::F64 { DType::F64 } else { DType::F32 };
+    /// The stored types of a function's arguments and of its result.
+    fn stored(&self, a: &Applied) -> (DType, DType) {
+        let float = if self.k.ty(a.value).elem == Elem::F64 { DType::F64 } else { DType::F32 };
+        conversion(a.name).unwrap_or((float, float))
+    }
+
+    fn scratch(&mut self, mem: DType, len: usize) -> Buf {
         self.k.params.push(Param { mem, role: Role::Scratch(len) });
         Buf(self.k.params.len() as u32 - 1)
     }
@@ -192,7 +200,7 @@ impl Strips<'_> {
                 continue;
             }
             // Two equal functions in one loop are one already.
-            a.scratch = self.scratch(self.k.ty(value).elem, total);
+            a.scratch = self.scratch(self.stored(a).1, total);
             if a.result.is_some() {
                 continue;
             }
@@ -209,7 +217,7 @@ impl Strips<'_> {
     /// The loop as a loop over strips.
     fn in_strips(&mut self, f: For, lanes: u16, applied: &mut [Applied], out: &mut Block) {
         for a in applied.iter_mut() {
-            a.scratch = self.scratch(self.k.ty(a.value).elem, STRIP);
+            a.scratch = self.scratch(self.stored(a).1, STRIP);
         }
         let per_iteration = lanes as i64 / f.step;
         let step = STRIP as i64 / per_iteration;
@@ -278,20 +286,22 @@ impl Strips<'_> {
             if here.is_empty() {
                 continue;
             }
-            // A second argument needs memory of its own; the first uses the result's.
+            // A second argument needs memory of its own, and so does one of another type; the first uses the
+            // result's.
             let mut stores: Vec<(Val, Buf)> = Vec::new();
             let mut calls: Vec<Stmt> = Vec::new();
             for a in here {
                 let mut src: SmallVec<[Stretch; 2]> = SmallVec::new();
+                let (from, result) = self.stored(a);
                 for (i, &arg) in a.args.iter().enumerate() {
-                    if let Some(read) = self.direct_source(f, lanes, arg, bounds.2, &mut calls) {
+                    if let Some(read) = self.direct_source(f, lanes, arg, from, bounds.2, &mut calls) {
                         src.push(read);
                         continue;
                     }
                     let Role::Scratch(len) = self.k.params[a.scratch.0 as usize].role else {
                         unreachable!("made by this pass")
                     };
-                    let to = if i == 0 { a.scratch } else { self.scratch(self.k.ty(a.value).elem, len) };
+                    let to = if i == 0 && from == result { a.scratch } else { self.scratch(from, len) };
                     stores.push((arg, to));
                     src.push(to.into());
                 }
@@ -318,29 +328,29 @@ impl Strips<'_> {
         f: &For,
         lanes: u16,
         arg: Val,
+        from: DType,
         origin: Val,
         out: &mut Block,
     ) -> Option<Stretch> {
         let &Inst::Load { buf, mem, addr: Addr::Unit(index) } = self.k.inst(arg) else { return None };
         let inside = f.body.iter().any(|s| matches!(s, Stmt::Let(v) if *v == arg));
         let checked = f.body.iter().any(|s| matches!(s, Stmt::Check { .. }));
-        let float = matches!(mem, DType::F32 | DType::F64);
         let stable = self.k.params[buf.0 as usize].role == Role::In;
-        if !(inside && !checked && float && stable && self.walks(f, lanes, index)) {
+        if !(inside && !checked && mem == from && stable && self.walks(f, lanes, index)) {
             return None;
         }
         Some(Stretch { buf, at: Some(self.at_origin(f, index, origin, out)) })
     }
 
     /// Where the routine can leave its results at once: the loop does nothing but store them.
-    fn direct_result(&self, f: &For, lanes: u16, value: Val) -> Option<(Buf, Val)> {
+    fn direct_result(&self, f: &For, lanes: u16, a: &Applied) -> Option<(Buf, Val)> {
         let mut effects = f.body.iter().filter(|s| !matches!(s, Stmt::Let(_)));
         let (Some(&Stmt::Store { buf, mem, addr: Addr::Unit(index), value: stored }), None) =
             (effects.next(), effects.next())
         else {
             return None;
         };
-        let only = stored == value && f.carried.is_empty() && matches!(mem, DType::F32 | DType::F64);
+        let only = stored == a.value && f.carried.is_empty() && mem == self.stored(a).1;
         (only && self.walks(f, lanes, index)).then_some((buf, index))
     }
 

@@ -15,6 +15,7 @@ use rustorch_ir::loops::expand::expansion_size;
 use rustorch_ir::loops::{
     Addr, BinOp, Block, Carried, CmpOp, Combine, Elem, For, Inst, Kernel, Stmt, Ty, Val,
 };
+use rustorch_ir::op::scalar_math::conversion;
 use smallvec::SmallVec;
 
 /// Logical lanes: four machine vectors of 32-bit elements.
@@ -88,7 +89,10 @@ fn lanes_of(kernel: &Kernel, f: &For) -> u16 {
             match stmt {
                 Stmt::Let(v) => {
                     let (inst, ty) = &kernel.insts[v.0 as usize];
-                    if let Inst::Math(name, _) = inst {
+                    // Conversions are as short as other instructions.
+                    if let Inst::Math(name, _) = inst
+                        && conversion(name).is_none()
+                    {
                         functions |= ty.elem == Elem::F32;
                         expanded += expansion_size(name, ty.elem);
                     }

@@ -1,6 +1,6 @@
-//! 256-bit registers: AVX2 with FMA.
+//! 256-bit registers: AVX2 with FMA and F16C.
 
-use super::registers::{Lanes, core_of_registers};
+use super::registers::{Halves, Lanes, core_of_registers};
 use std::arch::x86_64::*;
 
 /// Each lane put through a function, where AVX2 has no instruction.
@@ -198,4 +198,28 @@ macro_rules! lanes {
 lanes!(Singles, f32, 8);
 lanes!(Doubles, f64, 4);
 
-super::routines::routines!(Singles, Doubles, "avx2,fma");
+impl Halves for Singles {
+    #[inline(always)]
+    unsafe fn load_f16(from: *const u16) -> __m256i {
+        // SAFETY: by the caller's word.
+        unsafe { _mm256_castps_si256(_mm256_cvtph_ps(_mm_loadu_si128(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn store_f16(to: *mut u16, lanes: __m256i) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_castsi256_ps(lanes));
+            _mm_storeu_si128(to.cast(), halves);
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_low(to: *mut u16, lanes: __m256i) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            let low = _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
+            _mm_storeu_si128(to.cast(), low);
+        }
+    }
+}
+
+super::routines::routines!(Singles, Doubles, "avx2,fma,f16c");

@@ -1,6 +1,6 @@
 //! 512-bit registers: AVX-512 F and DQ.
 
-use super::registers::{Lanes, core_of_registers};
+use super::registers::{Halves, Lanes, core_of_registers};
 use std::arch::x86_64::*;
 
 const FLOOR: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
@@ -173,6 +173,27 @@ lanes! {
 lanes! {
     Doubles, f64, 8, __mmask8,
     _mm512_castpd_si512(_mm512_set1_pd(1.0)), _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64
+}
+
+impl Halves for Singles {
+    #[inline(always)]
+    unsafe fn load_f16(from: *const u16) -> __m512i {
+        // SAFETY: by the caller's word.
+        unsafe { _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn store_f16(to: *mut u16, lanes: __m512i) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            let halves = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm512_castsi512_ps(lanes));
+            _mm256_storeu_si256(to.cast(), halves);
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_low(to: *mut u16, lanes: __m512i) {
+        // SAFETY: by the caller's word.
+        unsafe { _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(lanes)) }
+    }
 }
 
 super::routines::routines!(Singles, Doubles, "avx512f,avx512dq");

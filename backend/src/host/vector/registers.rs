@@ -49,6 +49,23 @@ pub(super) trait Lanes {
     }
 }
 
+/// Lanes of f32 that can be brought into 16 bits.
+pub(super) trait Halves: Lanes<Element = f32> {
+    /// # Safety
+    /// The machine has the instructions, and `from` points at `COUNT` f16, aligned or not.
+    unsafe fn load_f16(from: *const u16) -> Self::Register;
+    /// Rounded to nearest, ties to even.
+    ///
+    /// # Safety
+    /// The machine has the instructions, and `to` has room for `COUNT` f16, aligned or not.
+    unsafe fn store_f16(to: *mut u16, lanes: Self::Register);
+    /// Integers that fit, as 16 bits each.
+    ///
+    /// # Safety
+    /// The machine has the instructions, and `to` has room for `COUNT` elements, aligned or not.
+    unsafe fn store_low(to: *mut u16, lanes: Self::Register);
+}
+
 /// Implements `Core` for a type without fields: `floats` are written over float registers, all else over
 /// integer registers and masks.
 macro_rules! core_of_registers {

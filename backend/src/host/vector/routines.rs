@@ -52,9 +52,56 @@ macro_rules! binary {
     };
 }
 
+/// A conversion by `$step`, of as many elements as the lanes are.
+macro_rules! conversion {
+    ($lanes:ident, $features:literal, $function:ident, $from:ty, $to:ty, $step:expr) => {
+        #[target_feature(enable = $features)]
+        pub(super) unsafe extern "C" fn $function(x: *const $from, y: *mut $to, n: i64) {
+            const COUNT: usize = $lanes::COUNT;
+            let n = n as usize;
+            let mut i = 0;
+            // SAFETY: the caller gives `n` elements behind both pointers; a full step stays within them, and the
+            // last one has memory of its own.
+            unsafe {
+                while n - i >= COUNT {
+                    $step(x.add(i), y.add(i));
+                    i += COUNT;
+                }
+                let (mut from, mut to) = ([<$from>::default(); COUNT], [<$to>::default(); COUNT]);
+                std::ptr::copy_nonoverlapping(x.add(i), from.as_mut_ptr(), n - i);
+                $step(from.as_ptr(), to.as_mut_ptr());
+                std::ptr::copy_nonoverlapping(to.as_ptr(), y.add(i), n - i);
+            }
+        }
+    };
+}
+
+/// The conversions between f32 and 16 bits, over these lanes.
+macro_rules! conversions {
+    ($lanes:ident, $features:literal) => {
+        mod conversions {
+            use super::*;
+            use $crate::host::vector::routines::conversion;
+            conversion!($lanes, $features, f16_to_f32, u16, f32, |x, y| $lanes::store(
+                y,
+                $lanes::load_f16(x)
+            ));
+            conversion!($lanes, $features, f32_to_f16, f32, u16, |x, y| $lanes::store_f16(
+                y,
+                $lanes::load(x)
+            ));
+            conversion!($lanes, $features, f32_to_bf16, f32, u16, |x, y| {
+                let bits = rustorch_ir::op::scalar_math::f32_to_bf16(&mut $lanes, $lanes::load(x));
+                $lanes::store_low(y, bits);
+            });
+        }
+    };
+}
+
 /// Every routine, over these lanes of f32 and of f64, which need these features.
 macro_rules! routines {
     ($single:ident, $double:ident, $features:literal) => {
+        $crate::host::vector::routines::conversions!($single, $features);
         $crate::host::vector::routines::routines! {
             ($single, $double, $features)
             unary 1 exp exp2 expm1 log log2 log10 log1p sigmoid;
@@ -81,12 +128,15 @@ macro_rules! routines {
                     (stringify!($function), false) => (singles::$function as *const u8, $inputs),
                     (stringify!($function), true) => (doubles::$function as *const u8, $inputs),
                 )*)*
+                ("f16_to_f32", false) => (conversions::f16_to_f32 as *const u8, 1),
+                ("f32_to_f16", false) => (conversions::f32_to_f16 as *const u8, 1),
+                ("f32_to_bf16", false) => (conversions::f32_to_bf16 as *const u8, 1),
                 _ => return None,
             };
             Some(super::StripFn { address, inputs })
         }
 
-        /// The names that [`routine`] knows.
+        /// The names that [`routine`] knows, but for conversions.
         #[cfg(test)]
         pub(super) const NAMES: &[&str] = &[$($(stringify!($function)),*),*];
     };
@@ -102,4 +152,4 @@ macro_rules! compiled {
     };
 }
 
-pub(super) use {binary, compiled, routines, unary};
+pub(super) use {binary, compiled, conversion, conversions, routines, unary};

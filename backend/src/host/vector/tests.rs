@@ -21,7 +21,8 @@ type Routines = fn(&str, bool) -> Option<StripFn>;
 /// The routines for each kind of registers that this machine has.
 fn kinds() -> Vec<(&'static str, Routines, &'static [&'static str])> {
     let mut kinds: Vec<(_, Routines, _)> = Vec::new();
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+    {
         kinds.push(("avx2", avx2::routine, avx2::NAMES));
     }
     if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
@@ -132,6 +133,46 @@ fn singles() {
 #[test]
 fn doubles() {
     check::<f64>();
+}
+
+fn converted<F, T: Copy + Default + PartialEq>(routine: StripFn, x: &[F]) -> Vec<T> {
+    let mut result = vec![T::default(); x.len() + 1];
+    // SAFETY: the address is of a conversion between these types, see `StripFn`; both slices hold `x.len()`.
+    unsafe {
+        let f: unsafe extern "C" fn(*const F, *mut T, i64) = std::mem::transmute(routine.address);
+        f(x.as_ptr(), result.as_mut_ptr(), x.len() as i64);
+    }
+    assert!(result.pop() == Some(T::default()), "wrote past the end");
+    result
+}
+
+/// Every bit counts, of NaN too.
+#[test]
+fn conversions() {
+    for (kind, routines, _) in kinds() {
+        let halves: Vec<u16> = (0..=u16::MAX).collect();
+        let routine = routines("f16_to_f32", false).expect("a conversion");
+        let got: Vec<f32> = converted(routine, &halves);
+        for (&x, y) in halves.iter().zip(got) {
+            let want = expected("f16_to_f32", Bits::Single(x.into()), 0.0f32.into());
+            assert_eq!(Bits::from(y), want, "{x:#06x} in a strip of {kind}");
+        }
+        // Every exponent with the bits around what is cut off, and patterns between.
+        let edges = (0..=u16::MAX).flat_map(|high| {
+            let high = u32::from(high) << 16;
+            [0, 1, 0xfff, 0x1000, 0x1001, 0x3000, 0x7fff, 0x8000, 0x8001, 0xffff].map(|low| high | low)
+        });
+        for (length, name) in
+            (0..70).chain([usize::MAX]).flat_map(|n| [(n, "f32_to_f16"), (n, "f32_to_bf16")])
+        {
+            let x: Vec<f32> = edges.clone().map(f32::from_bits).take(length).collect();
+            let got: Vec<u16> = converted(routines(name, false).expect("a conversion"), &x);
+            for (&x, y) in x.iter().zip(got) {
+                let want = expected(name, x.into(), 0.0f32.into()).i32();
+                assert_eq!(i32::from(y), want, "{name} of {:#010x} in a strip of {kind}", x.to_bits());
+            }
+        }
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod remainder;
 mod trig;
 mod trig_reduce;
 
+use crate::dtype::DType;
+
 pub use self::bessel::{i0, i1};
 pub use self::core::Core;
 pub use self::erfinv::erfinv;
@@ -35,6 +37,7 @@ pub use self::error_function::{erf, erfc};
 pub use self::exp::{exp, exp2, expm1, sigmoid};
 pub use self::float_parts::{frexp_exponent, frexp_mantissa, hypot, ldexp, nextafter};
 pub use self::gamma::{digamma, lgamma, polygamma, trigamma, zeta};
+pub use self::half::{f16_to_f32, f32_to_bf16, f32_to_f16};
 pub use self::hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use self::incomplete_gamma::{igamma, igammac};
 pub use self::inverse_trig::{acos, asin, atan, atan2};
@@ -54,7 +57,7 @@ macro_rules! functions {
             }
         }
 
-        /// The function of this name of floats.
+        /// The function of this name.
         pub fn expand<C: Core>(c: &mut C, name: &str, args: &[C::V]) -> Option<C::V> {
             match name {
                 $(stringify!($name) => {
@@ -74,6 +77,18 @@ functions! {
     erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); trigamma(x); zeta(s, q); i0(x); i1(x);
     igamma(a, x); igammac(a, x);
     pow(x, y); fmod(x, y); remainder(x, y); hypot(x, y);
+    f16_to_f32(bits); f32_to_f16(x); f32_to_bf16(x);
+}
+
+/// The stored types that the function of this name converts from and to; the others take and give floats of one
+/// width.
+pub fn conversion(name: &str) -> Option<(DType, DType)> {
+    match name {
+        "f16_to_f32" => Some((DType::F16, DType::F32)),
+        "f32_to_f16" => Some((DType::F32, DType::F16)),
+        "f32_to_bf16" => Some((DType::F32, DType::BF16)),
+        _ => None,
+    }
 }
 
 /// The constant `single` or `double`, by the width of `like`.

@@ -93,7 +93,7 @@ sweeps! {
     atanh 2.0 f64::atanh;
     erf 2.0 wide(sm::erf);
     erfc 2.0 wide(sm::erfc);
-    erfinv 3.0 wide(sm::erfinv);
+    erfinv 2.0 wide(sm::erfinv);
     i0 6.0 wide(sm::i0);
     i1 8.0 wide(sm::i1);
 }

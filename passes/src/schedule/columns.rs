@@ -7,7 +7,7 @@
 //! between blocks. Each column takes in its rows in the same order as before, so no bit changes.
 
 use super::cost::can_vectorize;
-use super::strips::rename;
+use super::edit::rename;
 use super::{Varying, edit, inner_loops, stride, trip_count};
 use rustc_hash::FxHashMap;
 use rustorch_ir::DType;

@@ -1,6 +1,7 @@
-//! Adding to a kernel.
+//! Adding to a kernel, and renaming in it.
 
-use rustorch_ir::loops::{Block, CmpOp, Inst, Kernel, Stmt, Ty, Val};
+use rustc_hash::FxHashMap;
+use rustorch_ir::loops::{Addr, Block, CmpOp, Inst, Kernel, Stmt, Ty, Val};
 use smallvec::SmallVec;
 
 /// A new value, which stands in no block yet.
@@ -21,4 +22,40 @@ pub fn capped(k: &mut Kernel, from: Val, by: i64, end: Val, out: &mut Block) -> 
     let past = put(k, Inst::Affine { terms: SmallVec::from_slice(&[(from, 1)]), offset: by }, Ty::I64, out);
     let beyond = put(k, Inst::Cmp(CmpOp::Lt, end, past), Ty::MASK, out);
     put(k, Inst::Select(beyond, end, past), Ty::I64, out)
+}
+
+/// The instruction over the new names of its operands, where they have any.
+pub fn rename(inst: &Inst, names: &FxHashMap<Val, Val>) -> Inst {
+    map_operands(inst, &mut |v| names.get(&v).copied().unwrap_or(v))
+}
+
+/// The instruction with each operand replaced.
+pub fn map_operands(inst: &Inst, f: &mut dyn FnMut(Val) -> Val) -> Inst {
+    match inst {
+        Inst::Const(_) | Inst::Defined | Inst::Scalar(_) => inst.clone(),
+        Inst::Affine { terms, offset } => {
+            let mut terms: SmallVec<[(Val, i64); 4]> = terms.iter().map(|&(v, c)| (f(v), c)).collect();
+            terms.sort_unstable_by_key(|t| t.0);
+            Inst::Affine { terms, offset: *offset }
+        }
+        Inst::Bin(op, a, b) => Inst::Bin(*op, f(*a), f(*b)),
+        Inst::Cmp(op, a, b) => Inst::Cmp(*op, f(*a), f(*b)),
+        Inst::Un(op, a) => Inst::Un(*op, f(*a)),
+        Inst::Cast(op, a) => Inst::Cast(*op, f(*a)),
+        Inst::Splat(a) => Inst::Splat(f(*a)),
+        Inst::Ramp(a, s) => Inst::Ramp(f(*a), *s),
+        Inst::ReduceLanes(op, a) => Inst::ReduceLanes(*op, f(*a)),
+        Inst::Table(name, a) => Inst::Table(name, f(*a)),
+        Inst::Math(name, args) => Inst::Math(name, args.iter().map(|&a| f(a)).collect()),
+        Inst::Select(a, b, c) => Inst::Select(f(*a), f(*b), f(*c)),
+        Inst::Fma(a, b, c) => Inst::Fma(f(*a), f(*b), f(*c)),
+        Inst::Load { buf, mem, addr } => {
+            let addr = match *addr {
+                Addr::Unit(v) => Addr::Unit(f(v)),
+                Addr::Strided(v, s) => Addr::Strided(f(v), s),
+                Addr::Lanes(v) => Addr::Lanes(f(v)),
+            };
+            Inst::Load { buf: *buf, mem: *mem, addr }
+        }
+    }
 }

@@ -9,13 +9,18 @@
 //! A routine reads arguments where they lie, and leaves results where they belong, if nothing else is done to
 //! them.
 //!
+//! Divisions and roots also go to a routine where a loop does nothing else: its registers are wider than those of
+//! the code that would stand here, and there is no other work that the wait could hide behind.
+//!
 //! The routines compute the very expansions that would stand here otherwise, so the bits are the same.
 
+use super::edit::{map_operands, rename};
 use rustc_hash::FxHashMap;
 use rustorch_ir::DType;
 use rustorch_ir::loops::build::operands;
 use rustorch_ir::loops::{
-    Addr, BinOp, Block, Buf, Carried, CmpOp, Elem, For, Inst, Kernel, Param, Role, Stmt, Stretch, Ty, Val,
+    Addr, BinOp, Block, Buf, Carried, CmpOp, Elem, For, Inst, Kernel, Param, Role, Stmt, Stretch, Ty, UnOp,
+    Val,
 };
 use rustorch_ir::op::scalar_math::conversion;
 use smallvec::SmallVec;
@@ -162,6 +167,10 @@ impl Strips<'_> {
                 d += 1;
             }
             depth.insert(*v, d);
+        }
+        if found.is_empty() {
+            found.extend(self.quotient(f));
+            lanes = found.first().map_or(0, |a| self.k.ty(a.value).lanes);
         }
         for a in &mut found {
             a.result = self.direct_result(f, lanes, a);
@@ -321,8 +330,48 @@ impl Strips<'_> {
         }
     }
 
+    /// The division or root that is all that a loop does between loads and a store.
+    fn quotient(&self, f: &For) -> Option<Applied> {
+        let value = f.body.iter().find_map(|s| match s {
+            Stmt::Store { value, .. } => Some(*value),
+            _ => None,
+        })?;
+        let ty = self.k.ty(value);
+        if ty.lanes == 1 || !ty.elem.is_float() {
+            return None;
+        }
+        let one = if ty.elem == Elem::F64 { 1f64.to_bits() } else { u64::from(1f32.to_bits()) };
+        let is_one = |v: Val| match *self.k.inst(v) {
+            Inst::Splat(scalar) => *self.k.inst(scalar) == Inst::Const(one),
+            _ => false,
+        };
+        let (name, args): (_, SmallVec<[Val; 2]>) = match *self.k.inst(value) {
+            Inst::Bin(BinOp::Div, a, b) if is_one(a) => match *self.k.inst(b) {
+                Inst::Un(UnOp::Sqrt, x) => ("rsqrt", SmallVec::from_elem(x, 1)),
+                _ => ("reciprocal", SmallVec::from_elem(b, 1)),
+            },
+            Inst::Bin(BinOp::Div, a, b) => ("div", SmallVec::from_slice(&[a, b])),
+            Inst::Un(UnOp::Sqrt, x) => ("sqrt", SmallVec::from_elem(x, 1)),
+            _ => return None,
+        };
+        let applied = Applied { value, name, args, depth: 0, scratch: Buf(0), ready: false, result: None };
+        let from = self.stored(&applied).0;
+        let direct = applied.args.iter().all(|&arg| self.direct(f, ty.lanes, arg, from).is_some())
+            && self.direct_result(f, ty.lanes, &applied).is_some();
+        (direct && (self.has_routine)(name, ty.elem)).then_some(applied)
+    }
+
     /// Where the routine can read an argument itself: one that is loaded element by element, unguarded, from
     /// memory that the kernel does not write.
+    fn direct(&self, f: &For, lanes: u16, arg: Val, from: DType) -> Option<(Buf, Val)> {
+        let &Inst::Load { buf, mem, addr: Addr::Unit(index) } = self.k.inst(arg) else { return None };
+        let inside = f.body.iter().any(|s| matches!(s, Stmt::Let(v) if *v == arg));
+        let checked = f.body.iter().any(|s| matches!(s, Stmt::Check { .. }));
+        let stable = self.k.params[buf.0 as usize].role == Role::In;
+        (inside && !checked && mem == from && stable && self.walks(f, lanes, index)).then_some((buf, index))
+    }
+
+    /// [`Self::direct`] from the iteration `origin` on.
     fn direct_source(
         &mut self,
         f: &For,
@@ -332,13 +381,7 @@ impl Strips<'_> {
         origin: Val,
         out: &mut Block,
     ) -> Option<Stretch> {
-        let &Inst::Load { buf, mem, addr: Addr::Unit(index) } = self.k.inst(arg) else { return None };
-        let inside = f.body.iter().any(|s| matches!(s, Stmt::Let(v) if *v == arg));
-        let checked = f.body.iter().any(|s| matches!(s, Stmt::Check { .. }));
-        let stable = self.k.params[buf.0 as usize].role == Role::In;
-        if !(inside && !checked && mem == from && stable && self.walks(f, lanes, index)) {
-            return None;
-        }
+        let (buf, index) = self.direct(f, lanes, arg, from)?;
         Some(Stretch { buf, at: Some(self.at_origin(f, index, origin, out)) })
     }
 
@@ -536,41 +579,5 @@ impl Strips<'_> {
                 && s.iter().all(|&(v, c)| t.iter().any(|&(w, d)| c == d && self.same(v, var_a, w, var_b)));
         }
         blank(&x.0) == blank(&y.0) && left.iter().zip(&right).all(|(&l, &r)| self.same(l, var_a, r, var_b))
-    }
-}
-
-/// The instruction over the new names of its operands, where they have any.
-pub(super) fn rename(inst: &Inst, names: &FxHashMap<Val, Val>) -> Inst {
-    map_operands(inst, &mut |v| names.get(&v).copied().unwrap_or(v))
-}
-
-/// The instruction with each operand replaced.
-fn map_operands(inst: &Inst, f: &mut dyn FnMut(Val) -> Val) -> Inst {
-    match inst {
-        Inst::Const(_) | Inst::Defined | Inst::Scalar(_) => inst.clone(),
-        Inst::Affine { terms, offset } => {
-            let mut terms: SmallVec<[(Val, i64); 4]> = terms.iter().map(|&(v, c)| (f(v), c)).collect();
-            terms.sort_unstable_by_key(|t| t.0);
-            Inst::Affine { terms, offset: *offset }
-        }
-        Inst::Bin(op, a, b) => Inst::Bin(*op, f(*a), f(*b)),
-        Inst::Cmp(op, a, b) => Inst::Cmp(*op, f(*a), f(*b)),
-        Inst::Un(op, a) => Inst::Un(*op, f(*a)),
-        Inst::Cast(op, a) => Inst::Cast(*op, f(*a)),
-        Inst::Splat(a) => Inst::Splat(f(*a)),
-        Inst::Ramp(a, s) => Inst::Ramp(f(*a), *s),
-        Inst::ReduceLanes(op, a) => Inst::ReduceLanes(*op, f(*a)),
-        Inst::Table(name, a) => Inst::Table(name, f(*a)),
-        Inst::Math(name, args) => Inst::Math(name, args.iter().map(|&a| f(a)).collect()),
-        Inst::Select(a, b, c) => Inst::Select(f(*a), f(*b), f(*c)),
-        Inst::Fma(a, b, c) => Inst::Fma(f(*a), f(*b), f(*c)),
-        Inst::Load { buf, mem, addr } => {
-            let addr = match *addr {
-                Addr::Unit(v) => Addr::Unit(f(v)),
-                Addr::Strided(v, s) => Addr::Strided(f(v), s),
-                Addr::Lanes(v) => Addr::Lanes(f(v)),
-            };
-            Inst::Load { buf: *buf, mem: *mem, addr }
-        }
     }
 }

@@ -108,7 +108,8 @@ macro_rules! routines {
             unary 1 sin cos tan asin acos atan;
             unary 1 sinh cosh tanh asinh acosh atanh;
             unary 1 erf erfc erfinv lgamma digamma i0 i1;
-            binary 2 pow atan2 hypot fmod remainder;
+            unary 1 reciprocal sqrt rsqrt;
+            binary 2 pow atan2 hypot fmod remainder div;
         }
     };
     ($lanes:tt $($shape:ident $inputs:literal $($function:ident)*;)*) => {

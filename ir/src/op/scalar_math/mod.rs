@@ -23,6 +23,7 @@ mod incomplete_gamma;
 mod inverse_trig;
 mod log;
 mod power;
+mod quotient;
 mod random;
 mod remainder;
 mod trig;
@@ -43,6 +44,7 @@ pub use self::incomplete_gamma::{igamma, igammac};
 pub use self::inverse_trig::{acos, asin, atan, atan2};
 pub use self::log::{log, log1p, log2, log10};
 pub use self::power::pow;
+pub use self::quotient::{div, reciprocal, rsqrt, sqrt};
 pub use self::random::{philox4x32, uniform_f32, uniform_f64};
 pub use self::remainder::{fmod, remainder};
 pub use self::trig::{cos, sin, tan};
@@ -77,6 +79,7 @@ functions! {
     erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); trigamma(x); zeta(s, q); i0(x); i1(x);
     igamma(a, x); igammac(a, x);
     pow(x, y); fmod(x, y); remainder(x, y); hypot(x, y);
+    div(x, y); reciprocal(x); sqrt(x); rsqrt(x);
     f16_to_f32(bits); f32_to_f16(x); f32_to_bf16(x);
 }
 

@@ -1,6 +1,7 @@
 //! Loops in another order: column tiles, blocks of transpositions, turned nests. Each at sizes that leave something
 //! over, interpreted and compiled, whole and split, against the same sums in the order that the reduction tree sets.
 
+use rustorch_backend::host::vector::strip_routine;
 use rustorch_ir::build::Build;
 use rustorch_ir::loops::{Combine, Stmt};
 use rustorch_ir::op::{Op, Picks, Reduce, Scalar, Scatter};
@@ -130,5 +131,93 @@ fn a_check_waits_for_the_function_that_it_looks_at() {
     assert!(kernel.body.iter().any(|s| matches!(s, Stmt::For(f) if strips(&f.body))), "{kernel}");
     let data = noise(n, 7);
     let want: Vec<f32> = data.iter().map(|x| (100 % (x.abs() * 3.0).exp2() as i32) as f32).collect();
+    same_bits(&run_f32(&g, &[&data])[0], &want);
+}
+
+/// The host routines that the kernels of a graph call, by name.
+fn routines(g: &Graph) -> Vec<&'static str> {
+    fn of(block: &[Stmt], found: &mut Vec<&'static str>) {
+        for stmt in block {
+            match stmt {
+                Stmt::Strip { routine, .. } => found.push(routine),
+                Stmt::For(f) => of(&f.body, found),
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    compiled(g).plan.kernels.iter().for_each(|k| of(&k.body, &mut found));
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Whether the routines are these, on a host that has any.
+fn calls(g: &Graph, wanted: &[&str]) {
+    if strip_routine("exp", false).is_some() {
+        assert_eq!(routines(g), wanted);
+    }
+}
+
+#[test]
+fn quotients_and_roots_alone_are_strips() {
+    let n = 1000;
+    let (p, q): (Vec<f32>, Vec<f32>) =
+        noise(n, 5).into_iter().zip(noise(n, 6)).map(|(p, q)| (p, q.abs())).unzip();
+    type Case = (&'static str, fn(&mut dyn Build, Value, Value) -> Value, fn(f32, f32) -> f32);
+    let cases: [Case; 4] = [
+        ("div", |b, x, y| b.div(x, y), |x, y| x / y),
+        ("sqrt", |b, _, y| b.map(Scalar::Sqrt, &[y]), |_, y| y.sqrt()),
+        (
+            "reciprocal",
+            |b, _, y| {
+                let one = b.fill_like(y, 1.0);
+                b.div(one, y)
+            },
+            |_, y| 1.0 / y,
+        ),
+        (
+            "rsqrt",
+            |b, _, y| {
+                let (one, root) = (b.fill_like(y, 1.0), b.map(Scalar::Sqrt, &[y]));
+                b.div(one, root)
+            },
+            |_, y| 1.0 / y.sqrt(),
+        ),
+    ];
+    for (name, made, meant) in cases {
+        let mut g = Graph::new();
+        let (x, y) = (input(&mut g, 0, DType::F32, &[n]), input(&mut g, 1, DType::F32, &[n]));
+        let value = made(b(&mut g), x, y);
+        g.outputs = vec![value];
+        calls(&g, &[name]);
+        let want: Vec<f32> = p.iter().zip(&q).map(|(&x, &y)| meant(x, y)).collect();
+        same_bits(&run_f32(&g, &[&p, &q])[0], &want);
+        // Beside other work the division stands where it was.
+        let more = b(&mut g).mul(value, x);
+        g.outputs = vec![more];
+        calls(&g, &[]);
+    }
+}
+
+#[test]
+fn conversions_to_sixteen_bits_are_strips() {
+    let n = 1000;
+    let data = noise(n, 7);
+    let mut g = Graph::new();
+    let x = input(&mut g, 0, DType::F32, &[n]);
+    let narrow = b(&mut g).cast(x, DType::F16);
+    g.outputs = vec![narrow];
+    calls(&g, &["f32_to_f16"]);
+    let wide = b(&mut g).cast(narrow, DType::F32);
+    let twice = b(&mut g).add_(wide, wide);
+    g.outputs = vec![twice];
+    calls(&g, &["f16_to_f32", "f32_to_f16"]);
+    // Eleven bits of a normal number are kept: adding and subtracting this rounds to them.
+    let round = |x: f32| {
+        let magic = 1.5 * f32::from_bits((x.to_bits() & 0x7f80_0000).max(113 << 23)) * 8192.0;
+        (x + magic) - magic
+    };
+    let want: Vec<f32> = data.iter().map(|&x| 2.0 * round(x)).collect();
     same_bits(&run_f32(&g, &[&data])[0], &want);
 }

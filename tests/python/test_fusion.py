@@ -272,3 +272,32 @@ def test_kernels_do_not_depend_on_unrelated_work(rt, explain):
     seen = explain(lambda: x.softmax(-1))
     assert len(seen.kernels) == 1
     assert kept[2].shape == (ROWS, COLUMNS)
+
+
+OPERANDS = {
+    "plain": lambda rt, x, row, column, index: x,
+    "scaled": lambda rt, x, row, column, index: x * 2 + 1,
+    "function": lambda rt, x, row, column, index: x.exp(),
+    "rows": lambda rt, x, row, column, index: x * row,
+    "columns": lambda rt, x, row, column, index: x * column,
+    "slice": lambda rt, x, row, column, index: x[1:, 3:],
+    "steps": lambda rt, x, row, column, index: x[:, 1::2],
+    "turned": lambda rt, x, row, column, index: x.flip(1),
+    "picked": lambda rt, x, row, column, index: x.gather(1, index),
+    "joined": lambda rt, x, row, column, index: rt.cat([x[:, 5:], x[:, :5]], 1),
+    "softmax": lambda rt, x, row, column, index: x.softmax(1),
+}
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (64, 64), (33, 65), (17, 1000), (256, 256), (70, 3000)], ids=str)
+@pytest.mark.parametrize("name", OPERANDS)
+def test_a_sum_has_the_same_bits_whether_its_operand_is_stored(name, shape, rt):
+    """How a sum combines depends on its extents and on how its operand lies, not on what is computed with it."""
+    rng = np.random.default_rng(0)
+    made = [rng.normal(size=size).astype(np.float32) for size in (shape, shape[1:], (shape[0], 1))]
+    parts = [rt.tensor(array).realize() for array in made]
+    index = rt.tensor(rng.integers(0, shape[1], shape)).realize()
+    stored = OPERANDS[name](rt, *parts, index).contiguous().clone().realize()
+    for axis in (0, 1, (0, 1)):
+        fused = OPERANDS[name](rt, *parts, index).sum(axis).numpy()
+        assert np.array_equal(fused.view(np.int32), stored.sum(axis).numpy().view(np.int32)), axis

@@ -1,4 +1,4 @@
-"""Lines as users write them (`snippets.txt`) print the same in both libraries, warnings and errors included."""
+"""Lines as users write them (`snippets/`) print the same in both libraries, warnings and errors included."""
 
 import contextlib
 import io
@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-SNIPPETS = Path(__file__).with_name("snippets.txt").read_text().strip().split("\n---\n")
+FILES = sorted(Path(__file__).with_name("snippets").glob("*.txt"))
+SNIPPETS = [
+    pytest.param(code, id=f"{file.stem}-{number}")
+    for file in FILES
+    for number, code in enumerate(file.read_text().strip().split("\n---\n"))
+]
 # Where messages go on about what only torch has, or are worded by its argument parser.
 WORDS = 60
 ADDRESS = re.compile(r"0x[0-9a-f]+")

@@ -118,7 +118,8 @@ def nll_loss(
     return _nn.nll_loss(input, target, weight=weight, ignore_index=ignore_index, reduction=reduction)
 
 
-def _warn_of_broadcast(input: Any, target: Any) -> None:
+def _elementwise(loss: Any, input: Any, target: Any, weight: Any, reduction: str, *options: float) -> Any:
+    """A loss of pairs of elements, with torch's warning of a broadcast; with weights the mean is by their sum."""
     if target.size() != input.size():
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
@@ -126,10 +127,9 @@ def _warn_of_broadcast(input: Any, target: Any) -> None:
             "Please ensure they have the same size.",
             stacklevel=3,
         )
-
-
-def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
-    """The losses of the elements times their weights, reduced; the mean is by the sum of weights."""
+    if weight is None:
+        return loss(input, target, reduction, *options)
+    losses = loss(input, target, "none", *options)
     if weight.size() != losses.size():
         raise ValueError("Weights and input must have the same size.")
     weighted = weight * losses
@@ -150,11 +150,7 @@ def mse_loss(
     reduction: str = "mean",
     weight: Any = None,
 ) -> Any:
-    reduction = resolve(size_average, reduce, reduction)
-    _warn_of_broadcast(input, target)
-    if weight is None:
-        return _nn.mse_loss(input, target, reduction=reduction)
-    return _weighted((input - target) ** 2, weight, reduction)
+    return _elementwise(_nn.mse_loss, input, target, weight, resolve(size_average, reduce, reduction))
 
 
 def l1_loss(
@@ -165,11 +161,7 @@ def l1_loss(
     reduction: str = "mean",
     weight: Any = None,
 ) -> Any:
-    reduction = resolve(size_average, reduce, reduction)
-    _warn_of_broadcast(input, target)
-    if weight is None:
-        return _nn.l1_loss(input, target, reduction=reduction)
-    return _weighted((input - target).abs(), weight, reduction)
+    return _elementwise(_nn.l1_loss, input, target, weight, resolve(size_average, reduce, reduction))
 
 
 def smooth_l1_loss(
@@ -180,15 +172,11 @@ def smooth_l1_loss(
     reduction: str = "mean",
     beta: float = 1.0,
 ) -> Any:
-    _warn_of_broadcast(input, target)
-    return _nn.smooth_l1_loss(input, target, resolve(size_average, reduce, reduction), beta)
+    return _elementwise(_nn.smooth_l1_loss, input, target, None, resolve(size_average, reduce, reduction), beta)
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
-    _warn_of_broadcast(input, target)
-    if weight is None:
-        return _nn.huber_loss(input, target, reduction, delta)
-    return _weighted(_nn.huber_loss(input, target, "none", delta), weight, reduction)
+    return _elementwise(_nn.huber_loss, input, target, weight, reduction, delta)
 
 
 def binary_cross_entropy(

@@ -364,11 +364,11 @@ fn checked(py: Python<'_>, scalar: Scalar, dtype: DType) -> PyResult<()> {
     Err(invalid(py, format!("value cannot be converted to type {} without overflow", dtype.torch_name())))
 }
 
-/// The index that a sequence in a subscript stands for: an empty one is of integers.
+/// The index that a sequence in a subscript stands for. As in torch, floats are cut.
 pub fn index_tensor(object: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     let tensor = copied(object, None, Survey::default())?;
-    if tensor.numel() == 0 && tensor.dtype().is_float() {
-        return cast(object.py(), &tensor, DType::I64);
+    if tensor.dtype().is_float() {
+        return copied(object, Some(DType::I64), Survey::default());
     }
     Ok(tensor)
 }

@@ -57,7 +57,7 @@ struct Described {
 struct Plain {
     tensor: Described,
     context: *mut c_void,
-    deleter: Option<unsafe extern "C" fn(*mut Plain)>,
+    deleter: Option<Deleter<Plain>>,
 }
 
 /// `DLManagedTensorVersioned`.
@@ -65,9 +65,20 @@ struct Plain {
 struct Versioned {
     version: Version,
     context: *mut c_void,
-    deleter: Option<unsafe extern "C" fn(*mut Versioned)>,
+    deleter: Option<Deleter<Versioned>>,
     flags: u64,
     tensor: Described,
+}
+
+/// Who is told that a tensor in this form is no longer needed.
+type Deleter<F> = unsafe extern "C" fn(*mut F);
+
+/// What both forms say.
+struct Parts<'a, F> {
+    tensor: &'a Described,
+    context: *mut c_void,
+    deleter: Option<Deleter<F>>,
+    flags: u64,
 }
 
 /// One of the two forms in which a tensor travels.
@@ -77,10 +88,7 @@ trait Form: Sized + 'static {
     const USED: &'static CStr;
 
     fn new(tensor: Described, context: *mut c_void, flags: u64) -> Self;
-    fn context(&self) -> *mut c_void;
-    fn deleter(&self) -> Option<unsafe extern "C" fn(*mut Self)>;
-    fn tensor(&self) -> &Described;
-    fn flags(&self) -> u64;
+    fn parts(&self) -> Parts<'_, Self>;
 }
 
 impl Form for Plain {
@@ -91,20 +99,8 @@ impl Form for Plain {
         Plain { tensor, context, deleter: Some(delete::<Plain>) }
     }
 
-    fn context(&self) -> *mut c_void {
-        self.context
-    }
-
-    fn deleter(&self) -> Option<unsafe extern "C" fn(*mut Self)> {
-        self.deleter
-    }
-
-    fn tensor(&self) -> &Described {
-        &self.tensor
-    }
-
-    fn flags(&self) -> u64 {
-        0
+    fn parts(&self) -> Parts<'_, Self> {
+        Parts { tensor: &self.tensor, context: self.context, deleter: self.deleter, flags: 0 }
     }
 }
 
@@ -116,20 +112,8 @@ impl Form for Versioned {
         Versioned { version: VERSION, context, deleter: Some(delete::<Versioned>), flags, tensor }
     }
 
-    fn context(&self) -> *mut c_void {
-        self.context
-    }
-
-    fn deleter(&self) -> Option<unsafe extern "C" fn(*mut Self)> {
-        self.deleter
-    }
-
-    fn tensor(&self) -> &Described {
-        &self.tensor
-    }
-
-    fn flags(&self) -> u64 {
-        self.flags
+    fn parts(&self) -> Parts<'_, Self> {
+        Parts { tensor: &self.tensor, context: self.context, deleter: self.deleter, flags: self.flags }
     }
 }
 
@@ -165,7 +149,20 @@ struct Export<F> {
 /// The tensor was made by [`export`], and its taker is done with it.
 unsafe extern "C" fn delete<F: Form>(managed: *mut F) {
     // SAFETY: by the caller's promise the context is the box that holds the tensor, which nobody else frees.
-    drop(unsafe { Box::from_raw((*managed).context().cast::<Export<F>>()) });
+    drop(unsafe { Box::from_raw((*managed).parts().context.cast::<Export<F>>()) });
+}
+
+/// Tells the giver that the tensor is no longer needed.
+///
+/// # Safety
+/// The tensor is the caller's, who does nothing with it afterwards.
+unsafe fn give_back<F: Form>(managed: *mut F) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if let Some(deleter) = (*managed).parts().deleter {
+            deleter(managed);
+        }
+    }
 }
 
 /// # Safety
@@ -174,10 +171,7 @@ unsafe extern "C" fn forgotten<F: Form>(capsule: *mut ffi::PyObject) {
     // SAFETY: CPython calls with the capsule that dies. One that was taken has another name.
     unsafe {
         if ffi::PyCapsule_IsValid(capsule, F::NAME.as_ptr()) != 0 {
-            let managed = ffi::PyCapsule_GetPointer(capsule, F::NAME.as_ptr()).cast::<F>();
-            if let Some(deleter) = (*managed).deleter() {
-                deleter(managed);
-            }
+            give_back(ffi::PyCapsule_GetPointer(capsule, F::NAME.as_ptr()).cast::<F>());
         }
     }
 }
@@ -268,11 +262,7 @@ unsafe impl<F: Form> Sync for Taken<F> {}
 impl<F: Form> Drop for Taken<F> {
     fn drop(&mut self) {
         // SAFETY: the tensor was taken, so its deleter is to be called, once.
-        unsafe {
-            if let Some(deleter) = (*self.0).deleter() {
-                deleter(self.0);
-            }
-        }
+        unsafe { give_back(self.0) }
     }
 }
 
@@ -340,10 +330,10 @@ fn take<F: Form>(capsule: &Bound<'_, PyCapsule>) -> PyResult<Tensor> {
             ));
         }
         let managed = ffi::PyCapsule_GetPointer(capsule.as_ptr(), F::NAME.as_ptr()).cast::<F>();
-        (managed, (*managed).flags())
+        (managed, (*managed).parts().flags)
     };
     // SAFETY: as above; the tensor and its arrays live as long as it is not given back.
-    let (start, dtype, shape, strides) = unsafe { described(py, (*managed).tensor())? };
+    let (start, dtype, shape, strides) = unsafe { described(py, (*managed).parts().tensor)? };
     // SAFETY: as above. From here on the tensor is ours to give back.
     let taken = unsafe {
         if ffi::PyCapsule_SetName(capsule.as_ptr(), F::USED.as_ptr()) != 0 {

@@ -5,7 +5,7 @@ use crate::boundary::call;
 use crate::error::{named, type_error};
 use crate::number;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyEllipsis, PyList, PySlice, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyEllipsis, PyList, PySequence, PySlice, PyString, PyTuple};
 use rustorch_frontend::ViewOp;
 use rustorch_frontend::ops::indexing;
 use rustorch_frontend::registry::{IndexItem, Scalar};
@@ -14,10 +14,38 @@ use smallvec::SmallVec;
 type Items = SmallVec<[IndexItem; 4]>;
 
 fn items(index: &Bound<'_, PyAny>) -> PyResult<Items> {
-    match index.cast::<PyTuple>() {
-        Ok(tuple) => tuple.iter().map(|part| item(&part)).collect(),
-        Err(_) => Ok(SmallVec::from_iter([item(index)?])),
+    if let Ok(tuple) = index.cast::<PyTuple>() {
+        return tuple.iter().map(|part| item(&part)).collect();
     }
+    if let Some(parts) = stands_for_tuple(index)? {
+        crate::glue::user_warning(
+            index.py(),
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch \
+             2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, \
+             x[torch.tensor(seq)], which will result either in an error or a different result",
+        )?;
+        return parts.iter().map(item).collect();
+    }
+    Ok(SmallVec::from_iter([item(index)?]))
+}
+
+/// The parts of a sequence that torch still takes for a tuple: a short one that holds more than numbers.
+fn stands_for_tuple<'py>(index: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+    const LONG: usize = 32;
+    let Ok(sequence) = index.cast::<PySequence>() else { return Ok(None) };
+    if index.is_instance_of::<PyString>() || index.is_instance_of::<PyBytes>() || sequence.len()? >= LONG {
+        return Ok(None);
+    }
+    let parts: Vec<Bound<'py, PyAny>> = sequence.try_iter()?.collect::<PyResult<_>>()?;
+    let more = |part: &Bound<'py, PyAny>| {
+        part.is_none()
+            || part.is_instance_of::<PyEllipsis>()
+            || part.is_instance_of::<PySlice>()
+            || part.is_instance_of::<PySequence>()
+            || crate::glue::is_numpy_array(part)
+            || number::tensor(part).is_some()
+    };
+    Ok(parts.iter().any(more).then_some(parts))
 }
 
 fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
@@ -54,10 +82,7 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
     if part.is_instance_of::<PyString>() || part.is_instance_of::<PyBytes>() {
         return Err(construct::no_data(part));
     }
-    if part.is_instance_of::<PyList>()
-        || part.is_instance_of::<PyTuple>()
-        || crate::glue::is_numpy_array(part)
-    {
+    if part.is_instance_of::<PySequence>() || crate::glue::is_numpy_array(part) {
         return construct::index_tensor(part).map(IndexItem::Tensor);
     }
     if let Some(truth) = number::truth(part)? {

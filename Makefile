@@ -10,7 +10,7 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 export PYO3_PYTHON := $(BIN)/python
 unexport PYTHONHOME
 
-.PHONY: build demo test bench lint clean
+.PHONY: build demo test test-aarch64 bench lint clean
 
 build: $(VENV)/.build
 	$(BIN)/maturin develop --release --quiet --uv
@@ -22,6 +22,14 @@ test: lint $(VENV)/.test build
 	cargo test --quiet --workspace --exclude rustorch-python
 	$(BIN)/python python/generate_stubs.py --check
 	$(BIN)/pytest -n 2 --quiet
+
+# On x86-64, in an emulator: wants rustup's target aarch64-unknown-linux-gnu and, of Debian's packages,
+# gcc-aarch64-linux-gnu and qemu-user. The emulator itself does not survive a fork beside running threads.
+test-aarch64: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
+test-aarch64: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER = qemu-aarch64 -L /usr/aarch64-linux-gnu
+test-aarch64:
+	cargo test --quiet --target aarch64-unknown-linux-gnu --workspace --exclude rustorch-python --exclude rustorch-benches \
+		-- --skip a_forked_child
 
 bench: $(VENV)/.bench build
 	cargo bench --package rustorch-benches

@@ -462,6 +462,7 @@ macro_rules! scalar {
         #[cfg(test)]
         impl super::tests::AllKernels for $t {
             fn all() -> Vec<&'static Kernels<Self>> {
+                #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
                 let mut all = vec![&$portable::KERNELS];
                 #[cfg(target_arch = "x86_64")]
                 {

@@ -101,34 +101,35 @@ macro_rules! conversions {
 /// Every routine, over these lanes of f32 and of f64, which need these features.
 macro_rules! routines {
     ($single:ident, $double:ident, $features:literal) => {
+        use $crate::host::vector::routines::routines_of;
         $crate::host::vector::routines::conversions!($single, $features);
-        $crate::host::vector::routines::routines! {
-            ($single, $double, $features)
-            unary 1 exp exp2 expm1 log log2 log10 log1p sigmoid;
-            unary 1 sin cos tan asin acos atan;
-            unary 1 sinh cosh tanh asinh acosh atanh;
-            unary 1 erf erfc erfinv lgamma digamma i0 i1;
-            unary 1 reciprocal sqrt rsqrt;
-            binary 2 pow atan2 hypot fmod remainder div;
-        }
+        rustorch_ir::routine_functions! { routines_of ($single, $double, $features) }
     };
-    ($lanes:tt $($shape:ident $inputs:literal $($function:ident)*;)*) => {
+}
+
+/// The routines of these functions, and how they are found.
+macro_rules! routines_of {
+    (($single:ident, $double:ident, $features:literal) $($function:ident($($arg:ident),+);)*) => {
         mod singles {
             use super::*;
-            $($($crate::host::vector::routines::compiled!(single $lanes $shape $function);)*)*
+            $($crate::host::vector::routines::compiled!($single, $features, $function($($arg),+));)*
         }
         mod doubles {
             use super::*;
-            $($($crate::host::vector::routines::compiled!(double $lanes $shape $function);)*)*
+            $($crate::host::vector::routines::compiled!($double, $features, $function($($arg),+));)*
         }
 
         /// The routine of this name; the caller has checked that the machine has the instructions.
         pub(super) fn routine(name: &str, double: bool) -> Option<super::StripFn> {
             let (address, inputs) = match (name, double) {
-                $($(
-                    (stringify!($function), false) => (singles::$function as *const u8, $inputs),
-                    (stringify!($function), true) => (doubles::$function as *const u8, $inputs),
-                )*)*
+                $(
+                    (stringify!($function), false) => {
+                        (singles::$function as *const u8, [$(stringify!($arg)),+].len())
+                    }
+                    (stringify!($function), true) => {
+                        (doubles::$function as *const u8, [$(stringify!($arg)),+].len())
+                    }
+                )*
                 ("f16_to_f32", false) => (conversions::f16_to_f32 as *const u8, 1),
                 ("f32_to_f16", false) => (conversions::f32_to_f16 as *const u8, 1),
                 ("f32_to_bf16", false) => (conversions::f32_to_bf16 as *const u8, 1),
@@ -139,18 +140,18 @@ macro_rules! routines {
 
         /// The names that [`routine`] knows, but for conversions.
         #[cfg(test)]
-        pub(super) const NAMES: &[&str] = &[$($(stringify!($function)),*),*];
+        pub(super) const NAMES: &[&str] = &[$(stringify!($function)),*];
     };
 }
 
-/// One routine under the name of its function.
+/// One routine under the name of its function, by the number of its arguments.
 macro_rules! compiled {
-    (single ($single:ident, $double:ident, $features:literal) $shape:ident $function:ident) => {
-        $crate::host::vector::routines::$shape!($single, $features, $function);
+    ($lanes:ident, $features:literal, $function:ident($x:ident)) => {
+        $crate::host::vector::routines::unary!($lanes, $features, $function);
     };
-    (double ($single:ident, $double:ident, $features:literal) $shape:ident $function:ident) => {
-        $crate::host::vector::routines::$shape!($double, $features, $function);
+    ($lanes:ident, $features:literal, $function:ident($x:ident, $y:ident)) => {
+        $crate::host::vector::routines::binary!($lanes, $features, $function);
     };
 }
 
-pub(super) use {binary, compiled, conversion, conversions, routines, unary};
+pub(super) use {binary, compiled, conversion, conversions, routines, routines_of, unary};

@@ -72,14 +72,25 @@ macro_rules! functions {
     };
 }
 
-functions! {
-    exp(x); exp2(x); expm1(x); log(x); log2(x); log10(x); log1p(x); sigmoid(x);
-    sin(x); cos(x); tan(x); asin(x); acos(x); atan(x); atan2(y, x);
-    sinh(x); cosh(x); tanh(x); asinh(x); acosh(x); atanh(x);
-    erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); trigamma(x); zeta(s, q); i0(x); i1(x);
-    igamma(a, x); igammac(a, x);
-    pow(x, y); fmod(x, y); remainder(x, y); hypot(x, y);
-    div(x, y); reciprocal(x); sqrt(x); rsqrt(x);
+/// Calls the macro of this name with what is given and the functions of floats that a host has routines for.
+#[macro_export]
+macro_rules! routine_functions {
+    ($then:ident $($given:tt)*) => {
+        $then! {
+            $($given)*
+            exp(x); exp2(x); expm1(x); log(x); log2(x); log10(x); log1p(x); sigmoid(x);
+            sin(x); cos(x); tan(x); asin(x); acos(x); atan(x); atan2(y, x);
+            sinh(x); cosh(x); tanh(x); asinh(x); acosh(x); atanh(x);
+            erf(x); erfc(x); erfinv(x); lgamma(x); digamma(x); i0(x); i1(x);
+            pow(x, y); fmod(x, y); remainder(x, y); hypot(x, y);
+            div(x, y); reciprocal(x); sqrt(x); rsqrt(x);
+        }
+    };
+}
+
+routine_functions! {
+    functions
+    trigamma(x); zeta(s, q); igamma(a, x); igammac(a, x);
     f16_to_f32(bits); f32_to_f16(x); f32_to_bf16(x);
 }
 

@@ -312,7 +312,8 @@ impl Tensor {
         if self.numel() == 0 {
             return Ok(0);
         }
-        let first = stored.offset as i64 + self.storage_offset();
-        Ok((stored.buffer.ptr() as usize).wrapping_add(first.max(0) as usize * self.dtype().size()))
+        let start = stored.offset * value.dtype().size();
+        let own = self.storage_offset().max(0) as usize * self.dtype().size();
+        Ok((stored.buffer.ptr() as usize).wrapping_add(start + own))
     }
 }

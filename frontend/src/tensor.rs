@@ -14,7 +14,7 @@ use crate::storage::{Family, Storage, Version};
 use crate::view::{Chain, Geometry, Step, ViewOp, strided};
 use rustorch_backend::buffer::Buffer;
 use rustorch_ir::graph::Type;
-use rustorch_ir::op::{Op, Reshape};
+use rustorch_ir::op::{Op, Reshape, Span};
 use rustorch_ir::{DType, Shape, Strides};
 use smallvec::SmallVec;
 use std::fmt;
@@ -240,6 +240,45 @@ impl Tensor {
         Ok(Tensor::new(body))
     }
 
+    /// The same bytes as another dtype, shared, as no path for gradients.
+    pub fn view_bits(&self, dtype: DType) -> Result<Tensor> {
+        let mut body = self.body().detached();
+        let viewed = ViewOp::Bits { from: body.dtype, to: dtype }.on(&body.geometry)?;
+        let mut chain = body.full_chain();
+        chain.extend(viewed.steps.into_iter().flatten());
+        body.family = Family::new(chain, None);
+        body.chain = Chain::default();
+        body.geometry = viewed.geometry;
+        body.dtype = dtype;
+        body.cache = None;
+        Ok(Tensor::new(body))
+    }
+
+    /// The storage as a tensor of one axis, as no path for gradients.
+    pub fn whole_storage(&self) -> Tensor {
+        let mut body = self.body().detached();
+        let whole = body.storage.ty();
+        body.dtype = whole.dtype;
+        body.geometry = Geometry::contiguous(&Shape::from_sizes(&[whole.shape.numel()]));
+        let mut chain = Chain::default();
+        chain.extend(body.line());
+        body.family = Family::new(chain, None);
+        body.cache = None;
+        Tensor::new(body)
+    }
+
+    /// What lies at this place of the storage as elements of `dtype`, as no path for gradients.
+    pub fn bits_at(&self, dtype: DType, at: &Geometry) -> Result<Tensor> {
+        let mut body = self.body().detached();
+        body.dtype = dtype;
+        body.family = Family::Whole;
+        let (_, chain) = body.strided_view(at)?;
+        body.family = Family::new(chain, None);
+        body.geometry = at.clone();
+        body.cache = None;
+        Ok(Tensor::new(body))
+    }
+
     /// The views that one function returns together: torch forbids to write through them where gradients flow.
     pub fn views(&self, ops: impl IntoIterator<Item = ViewOp>) -> Result<Vec<Tensor>> {
         let mut out = Vec::new();
@@ -353,10 +392,11 @@ impl WeakTensor {
 impl Body {
     /// Family and chain of a view that is given by its place in the storage.
     fn strided_view(&self, at: &Geometry) -> Result<(Family, Chain)> {
-        let whole = self.storage.ty();
-        check_bounds(at, whole.shape.numel(), whole.dtype)?;
+        let places = self.places();
+        check_bounds(at, places, self.dtype)?;
         let mut chain = Chain::default();
-        chain.extend(strided(&whole.shape, at));
+        chain.extend(self.line());
+        chain.extend(strided(&Shape::from_sizes(&[places]), at));
         if self.family.prefix().is_empty() {
             return Ok((self.family.clone(), chain));
         }
@@ -382,6 +422,26 @@ impl Body {
         Ok((Family::new(chain, None), Chain::default()))
     }
 
+    /// From the storage to its elements of the tensor's dtype, in a row.
+    fn line(&self) -> SmallVec<[Step; 3]> {
+        let whole = self.storage.ty();
+        let numel = whole.shape.numel();
+        let to = Shape::from_sizes(&[numel]);
+        let mut steps = SmallVec::from_iter([Step::Reshape { from: whole.shape, to }]);
+        if whole.dtype != self.dtype {
+            // Bytes at the end that make up no element are left out.
+            let used = self.places() * self.dtype.size() / whole.dtype.size();
+            steps.push(Step::Slice(SmallVec::from_iter([Span::all(used)])));
+            steps.push(Step::Bits { from: whole.dtype, to: self.dtype });
+        }
+        steps
+    }
+
+    /// Elements of the tensor's dtype that the storage has room for.
+    fn places(&self) -> usize {
+        self.storage.nbytes() / self.dtype.size()
+    }
+
     /// Where the family's root lies in the storage: the view that its steps make of the storage's own geometry.
     fn root_geometry(&self) -> Geometry {
         let mut at = Geometry::contiguous(&self.storage.shape());
@@ -396,6 +456,7 @@ impl Body {
                 }
                 Step::Slice(spans) => at.slice(spans),
                 Step::Expand { to, .. } => at.expand(to).unwrap_or(at),
+                Step::Bits { from, to } => at.bits(*from, *to).unwrap_or(at),
                 Step::Pick { at: picked, .. } => picked.clone(),
             };
         }

@@ -15,7 +15,7 @@ pub(crate) use places::covered;
 
 use crate::error::{Error, Result, runtime};
 use rustorch_ir::op::Span;
-use rustorch_ir::{Shape, Strides};
+use rustorch_ir::{DType, Shape, Strides};
 use smallvec::SmallVec;
 
 /// A view operation with checked, non-negative axes where it has axes; the rest is checked here.
@@ -50,6 +50,11 @@ pub enum ViewOp {
         axis: usize,
         size: usize,
         step: usize,
+    },
+    /// The same bytes as another dtype, at the same place.
+    Bits {
+        from: DType,
+        to: DType,
     },
     /// Any view of the whole storage.
     AsStrided {
@@ -166,6 +171,9 @@ impl ViewOp {
                 let geometry = from.unfold(*axis, *size, *step)?;
                 let value = Geometry::contiguous(&from.sizes).unfold(*axis, *size, *step)?;
                 after(geometry, &chain::strided(&from.sizes, &value))
+            }
+            ViewOp::Bits { from: own, to } => {
+                after(from.bits(*own, *to)?, &[Step::Bits { from: *own, to: *to }])
             }
             ViewOp::AsStrided { sizes, strides, offset } => {
                 if sizes.rank() != strides.len() {

@@ -38,6 +38,7 @@ const EVERYTHING: &str = r#"%0 = input<0, f32, [2, 3], strides=[3,1]> : f32[2, 3
 %29 = detach %28 : f32[8, 2]
 %30 = fence %29 : f32[8, 2]
 %31 = call<"twice", [f32[8, 2],f32[]], "%0 = input<0, f32, [8, 2], strides=[2,1]> : f32[8, 2]\n%1 = add %0, %0 : f32[8, 2]\nreturn %1, %0\n"> %30, %2 : f32[8, 2], f32[8, 2]
+%32 = bitcast<i16> %0 : i16[2, 6]
 return %30, %19, %30
 "#;
 

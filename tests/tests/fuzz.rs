@@ -125,7 +125,7 @@ fn gradients_are_slopes() {
     println!("{compared} gradients up to seed {seed}: {covered:?}");
     for name in Op::PRIMITIVES {
         // These have no gradient, or hold it back.
-        let none = ["Iota", "ArgReduce", "Detach"].contains(name);
+        let none = ["Iota", "ArgReduce", "Bitcast", "Detach"].contains(name);
         assert!(none || compared < 500 || covered.contains(name), "{name} was not differentiated");
     }
 }

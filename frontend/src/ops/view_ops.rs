@@ -58,11 +58,7 @@ pub fn view_dtype(x: &Tensor, dtype: DType) -> Result<Tensor> {
     if x.dtype() == dtype {
         return Ok(x.detach());
     }
-    Err(Error::DType(format!(
-        "view: the elements of a {} tensor cannot be seen as {}; use .to() to convert them",
-        x.dtype().torch_name(),
-        dtype.torch_name()
-    )))
+    x.view_bits(dtype)
 }
 
 /// A view where the strides allow one, else a copy.

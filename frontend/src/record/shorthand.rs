@@ -6,8 +6,8 @@ use super::Recorded;
 use crate::error::{Error, Result};
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{
-    ArgReduce, Axes, Cast, Concat, Contract, Detach, Expand, Fence, Gather, Iota, Op, Pad, Permute, Picks,
-    Reduce, Reshape, Scalar, Scatter, Slice, Span, Update,
+    ArgReduce, Axes, Bitcast, Cast, Concat, Contract, Detach, Expand, Fence, Gather, Iota, Op, Pad, Permute,
+    Picks, Reduce, Reshape, Scalar, Scatter, Slice, Span, Update,
 };
 use rustorch_ir::{DType, Literal, Shape};
 use smallvec::SmallVec;
@@ -107,6 +107,14 @@ impl Recorded {
     /// The same value as no path for gradients, said by a node: for compositions, which are differentiated as graphs.
     pub(crate) fn stop_gradient(&self) -> Result<Recorded> {
         Recorded::apply(Op::Detach(Detach), &[self])
+    }
+
+    /// The same bits as another dtype, no path for gradients.
+    pub fn bitcast(&self, dtype: DType) -> Result<Recorded> {
+        if self.dtype() == dtype {
+            return Ok(self.detach());
+        }
+        Recorded::apply(Op::Bitcast(Bitcast { dtype }), &[self]).map(|bits| bits.detach())
     }
 
     pub fn reshape(&self, shape: &Shape) -> Result<Recorded> {

@@ -318,7 +318,7 @@ impl Body {
         self.cache = None;
     }
 
-    fn detached(&self) -> Body {
+    pub(super) fn detached(&self) -> Body {
         Body {
             family: Family::new(self.full_chain(), None),
             chain: Chain::default(),

@@ -47,7 +47,7 @@ impl Tensor {
         let (sizes, order) = (like.sizes(), like.memory_order());
         let offset = self.storage_offset();
         let last = (offset as usize).checked_add(sizes.numel());
-        if last.is_some_and(|last| last <= self.storage().shape().numel()) {
+        if last.is_some_and(|last| last <= self.storage().nbytes() / self.dtype().size()) {
             let mut strides = sizes.contiguous_strides();
             let mut next = 1;
             for &axis in order.iter().rev() {

@@ -56,7 +56,9 @@ impl Tensor {
             bytes.unwrap_or_else(|| stored.clone())
         };
         let geometry = self.geometry();
-        let offset = stored.offset + geometry.offset.max(0) as usize;
+        // The storage may be seen as another dtype.
+        let start = stored.offset * value.dtype().size() / self.dtype().size();
+        let offset = start + geometry.offset.max(0) as usize;
         Ok((Stored { buffer: stored.buffer, offset, strides: geometry.strides }, lease))
     }
 }

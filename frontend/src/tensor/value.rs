@@ -155,7 +155,7 @@ impl Body {
     }
 
     fn strided_elements(&self, at: &Geometry) -> Result<Recorded> {
-        let value = self.storage.value();
+        let value = apply(&self.line(), &self.storage.value())?;
         let view = apply(&crate::view::strided(value.shape(), at), &value)?;
         if self.storage.is_external() { crate::realize::copy_now(&view) } else { Ok(view) }
     }
@@ -171,6 +171,6 @@ impl Body {
             return apply(&crate::view::strided(from.shape(), &at), from);
         }
         let elements = grad_mode::no_grad(|| self.strided_elements(at))?;
-        covered(from, &self.geometry, self.storage.shape().numel(), at, &elements)
+        covered(from, &self.geometry, self.places(), at, &elements)
     }
 }

@@ -6,6 +6,7 @@ use crate::grad_mode::{self, ModeGuard};
 use crate::gradient::{GradNode, Scope};
 use crate::record::Recorded;
 use crate::view::{Geometry, Writes};
+use rustorch_ir::DType;
 
 /// torch's refusal of writes to places that several elements share.
 pub(crate) const REPEATED: &str = "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please \
@@ -34,7 +35,11 @@ pub fn overlap(a: &Tensor, b: &Tensor) -> Overlap {
     if !a.shares_storage(b) {
         return Overlap::No;
     }
-    match (x.extent(), y.extent()) {
+    // In bytes: one may be seen as another dtype.
+    let bytes = |g: &Geometry, dtype: DType| {
+        g.extent().map(|(low, high)| (low * dtype.size() as i64, high * dtype.size() as i64))
+    };
+    match (bytes(&x, a.dtype()), bytes(&y, b.dtype())) {
         (Some(p), Some(q)) if p == q && x.strides == y.strides => Overlap::Full,
         (Some(p), Some(q)) if p.0 < q.1 && q.0 < p.1 => Overlap::Partial,
         _ => Overlap::No,

@@ -4,9 +4,9 @@ use super::Geometry;
 use super::places::{picks, places};
 use crate::error::Result;
 use crate::record::{Recorded, sum_to_shape};
-use rustorch_ir::Shape;
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Axes, Picks, Span};
+use rustorch_ir::{DType, Shape};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -33,6 +33,11 @@ pub enum Step {
         from: Shape,
         to: Shape,
     },
+    /// The same bytes as elements of another dtype.
+    Bits {
+        from: DType,
+        to: DType,
+    },
     /// The elements that `at` names of the value in row-major order.
     Pick {
         from: Shape,
@@ -47,6 +52,7 @@ impl Step {
             Step::Permute(axes) => value.permute(&wide(axes)),
             Step::Slice(spans) => value.slice(spans),
             Step::Expand { to, .. } => value.expand(to),
+            Step::Bits { to, .. } => value.bitcast(*to),
             Step::Pick { at, .. } => value.flatten()?.gather(&places(at)?, picks(at)),
         }
     }
@@ -93,6 +99,7 @@ impl Step {
             }
             // No element is written, but the gradient of what would have been is 0.
             Step::Expand { .. } => Ok(if new.tracks() { base.flat_in(&[base, new]) } else { base.clone() }),
+            Step::Bits { from, .. } => new.bitcast(*from),
             Step::Pick { from, at } => {
                 base.flatten()?.scatter(&places(at)?, new, picks(at), None::<Combine>)?.reshape(from)
             }
@@ -103,6 +110,7 @@ impl Step {
         match self {
             Step::Reshape { from, to } | Step::Expand { from, to } => from == to,
             Step::Permute(axes) => axes.iter().copied().eq(0..axes.len() as u8),
+            Step::Bits { from, to } => from == to,
             Step::Slice(_) | Step::Pick { .. } => false,
         }
     }
@@ -146,7 +154,7 @@ impl Step {
                 let first = Step::Reshape { from: from.clone(), to: narrow.clone() };
                 Some((first, Step::Expand { from: narrow, to: shape.clone() }))
             }
-            Step::Expand { .. } | Step::Pick { .. } => None,
+            Step::Expand { .. } | Step::Pick { .. } | Step::Bits { .. } => None,
         }
     }
 

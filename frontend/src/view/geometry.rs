@@ -19,6 +19,43 @@ impl Geometry {
         Geometry { sizes: sizes.clone(), strides: sizes.contiguous_strides(), offset: 0 }
     }
 
+    /// The place of the same bytes in elements of another dtype, with torch's refusals.
+    pub fn bits(&self, from: DType, to: DType) -> Result<Geometry> {
+        let (own, new) = (from.size() as i64, to.size() as i64);
+        let mut at = self.clone();
+        if own == new {
+            return Ok(at);
+        }
+        let refuse = |what: String, must: &str, got: Option<i64>| {
+            let got = got.map_or(String::new(), |got| format!(", but got {got}"));
+            let (from, to) = (from.scalar_type_name(), to.scalar_type_name());
+            runtime(format!("self.{what} {must} to view {from} as {to} (different element sizes){got}"))
+        };
+        let Some(last) = self.rank().checked_sub(1) else {
+            return refuse("dim()".into(), "cannot be 0", None);
+        };
+        let size = self.sizes[last].get() as i64;
+        let ratio = (new / own).max(1);
+        let whole = format!("must be divisible by {ratio}");
+        if size % ratio != 0 {
+            return refuse("size(-1)".into(), &whole, Some(size));
+        }
+        if self.offset % ratio != 0 {
+            return refuse("storage_offset()".into(), &whole, Some(self.offset));
+        }
+        if self.strides[last] != 1 {
+            return refuse("stride(-1)".into(), "must be 1", Some(self.strides[last]));
+        }
+        let odd = self.strides[..last].iter().position(|stride| stride % ratio != 0);
+        if let Some(axis) = odd {
+            return refuse(format!("stride({axis})"), &whole, Some(self.strides[axis]));
+        }
+        at.offset = self.offset * own / new;
+        at.sizes[last] = ((size * own / new) as usize).into();
+        at.strides[..last].iter_mut().for_each(|stride| *stride = *stride * own / new);
+        Ok(at)
+    }
+
     pub fn rank(&self) -> usize {
         self.sizes.rank()
     }

@@ -6,6 +6,7 @@
 //! ([`Primitive::nests`]): its result is a buffer. No pass asks which op a node is.
 
 mod arg_reduce;
+mod bitcast;
 mod call;
 mod cast;
 mod concat;
@@ -30,6 +31,7 @@ mod slice;
 mod update;
 
 pub use arg_reduce::ArgReduce;
+pub use bitcast::Bitcast;
 pub use call::{Body, Call};
 pub use cast::{Cast, computed_in, convert, from_half_bits, settle, to_half_bits};
 pub use concat::Concat;
@@ -293,6 +295,7 @@ primitives! {
     Pad(Pad),
     Map(Scalar),
     Cast(Cast),
+    Bitcast(Bitcast),
     Reduce(Reduce),
     ArgReduce(ArgReduce),
     Contract(Contract),

@@ -6,7 +6,7 @@ use crate::error::named;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use rustorch_frontend::{Tensor, ViewOp};
-use rustorch_ir::{DType, Shape};
+use rustorch_ir::DType;
 use smallvec::SmallVec;
 
 /// An object of the same class with the attributes of this one.
@@ -63,8 +63,7 @@ pub fn deep<'py>(slf: &Bound<'py, PyTensor>, memo: &Bound<'py, PyDict>) -> PyRes
         }
     };
     let at = tensor.geometry();
-    let view = ViewOp::AsStrided { sizes: at.sizes, strides: at.strides, offset: at.offset };
-    let copy = call(py, || Ok(whole.get().tensor.view(view)?.detach()))?;
+    let copy = call(py, || whole.get().tensor.bits_at(tensor.dtype(), &at))?;
     let made = like(slf, copy.clone())?;
     memo.set_item(id, &made)?;
     if tensor.requires_grad() {
@@ -81,14 +80,7 @@ pub fn deep<'py>(slf: &Bound<'py, PyTensor>, memo: &Bound<'py, PyDict>) -> PyRes
 
 /// The whole storage of a tensor, copied, as a tensor of one axis.
 fn copied_storage(py: Python<'_>, tensor: &Tensor) -> PyResult<Tensor> {
-    let whole = tensor.storage().ty();
-    let numel = whole.shape.numel();
-    let view =
-        ViewOp::AsStrided { sizes: Shape::from_sizes(&[numel]), strides: smallvec::smallvec![1], offset: 0 };
-    call(py, || {
-        let flat = tensor.detach().view(view)?;
-        Tensor::from_value(flat.read()?.fence()?)
-    })
+    call(py, || Tensor::from_value(tensor.whole_storage().read()?.fence()?))
 }
 
 /// What a subclass keeps in its dictionary.

@@ -119,6 +119,9 @@ fn of_node(graph: &Graph, node: &Node, x: &[(Bound, Found)], result: &Tensor) ->
             Bound { error: worst + 2.0 * unit(dtype) * x[0].1.largest, ..moved }
         }
         Op::Cast(_) => UNKNOWN,
+        // Of NaN any bits will do, and of zero either sign.
+        Op::Bitcast(_) if worst == 0.0 && !moved.zero_sign && (!from.is_float() || x[0].1.finite) => moved,
+        Op::Bitcast(_) => UNKNOWN,
         Op::ArgReduce(_) if worst > 0.0 => UNKNOWN,
         Op::ArgReduce(_) => Bound::default(),
         Op::Reduce(r) if dtype.is_float() => reduce(r.combine, x[0], length(result), dtype),

@@ -237,6 +237,13 @@ impl Generator {
                 let dtype = if self.options.smooth { DType::F64 } else { choose::dtype(&mut self.rng) };
                 self.add(Op::Cast(Cast { dtype }), &[x])
             }
+            // The bits of a NaN that was computed are nobody's promise.
+            "Bitcast" if ty.dtype.is_float() && !matches!(self.graph.node(x.node).op, Op::Input(_)) => None,
+            "Bitcast" if self.options.smooth => None,
+            "Bitcast" => {
+                let op = Op::Bitcast(Bitcast { dtype: choose::dtype(&mut self.rng) });
+                op.infer(&[&ty]).is_ok().then(|| self.add(op, &[x]))?
+            }
             "Reduce" => {
                 let axes = (0..ty.shape.rank() as u8).filter(|_| self.rng.chance(50)).collect();
                 let all = if ty.dtype.is_float() { &Combine::ALL[..4] } else { Combine::ALL };

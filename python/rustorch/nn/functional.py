@@ -150,7 +150,9 @@ def mse_loss(
     reduction: str = "mean",
     weight: Any = None,
 ) -> Any:
-    return _elementwise(_nn.mse_loss, input, target, weight, resolve(size_average, reduce, reduction))
+    # With weights torch takes whole numbers too.
+    loss = _nn.mse_loss if weight is None else lambda input, target, _: (input - target) ** 2
+    return _elementwise(loss, input, target, weight, resolve(size_average, reduce, reduction))
 
 
 def l1_loss(

@@ -58,7 +58,7 @@ fn choose(kernel: &Kernel, l: &For, chosen: &mut FxHashSet<Val>) -> f64 {
     let enough = trip_count(kernel, l).is_none_or(|n| n >= 4);
     if enough && can_vectorize(kernel, l) {
         let here = nest_cost(kernel, l, Some(l));
-        if here < within || is_regrouped(kernel, l) {
+        if here < within || inside.is_empty() && is_regrouped(kernel, l) {
             chosen.insert(l.var);
             return here;
         }
@@ -67,7 +67,8 @@ fn choose(kernel: &Kernel, l: &For, chosen: &mut FxHashSet<Val>) -> f64 {
     within
 }
 
-/// Whether the bits of what a loop carries tell in how many lanes it ran: then it runs in lanes whatever it reads.
+/// Whether the bits of what a loop carries tell in how many lanes it ran: then it runs in lanes whatever it reads,
+/// unless loops within it do.
 fn is_regrouped(kernel: &Kernel, l: &For) -> bool {
     l.carried
         .iter()

@@ -284,7 +284,7 @@ def test_dropping_a_graph_frees_what_backward_would_read(rt, one_thread, watch):
     assert seen.bytes_live == 0
 
 
-def test_a_view_keeps_only_its_base(rt, watch):
+def test_a_view_keeps_only_its_base(rt, one_thread, watch):
     with watch() as seen:
         x = rt.ones(1 << 18).contiguous().realize()
         y = x[10:20]
@@ -294,7 +294,7 @@ def test_a_view_keeps_only_its_base(rt, watch):
     assert seen.bytes_live == 0
 
 
-def test_recording_does_not_hold_intermediates(rt, watch):
+def test_recording_does_not_hold_intermediates(rt, one_thread, watch):
     x = rt.ones(1 << 18).contiguous().realize()
     with watch() as seen:
         y = x

@@ -112,7 +112,7 @@ def varargs(schema: str, method: bool) -> bool:
     inside = schema[schema.index("(") + 1 : schema.index("->")]
     positional = inside.split("*")[0].rstrip(", )")
     rest = [part for part in positional.split(", ") if part and not (method and part.split(" ")[-1] == "self")]
-    return len(rest) == 1 and re.match(r"(Sym)?[iI]nt\[", rest[0]) is not None
+    return len(rest) == 1 and re.match(r"(Sym)?[iI]nt\[\]", rest[0]) is not None
 
 
 def lines(rows: list[tuple[str, bool, str, int, str]], method: bool) -> list[str]:

@@ -5,7 +5,7 @@
 //! - [`autograd`]: one backward sweep over the gradient nodes.
 //! - [`realize`], [`extract`], [`engine`]: from recorded nodes to a graph, a cached plan, bytes.
 //! - [`stats`], [`trace`], [`explain`], [`dump`]: what was done, seen from outside.
-//! - [`random`]: torch's random numbers.
+//! - [`random`]: torch's random numbers; [`warning`]: what callers are to be told besides.
 
 #![forbid(unsafe_code)]
 
@@ -34,6 +34,7 @@ mod tape;
 pub mod tensor;
 pub mod trace;
 pub mod view;
+pub mod warning;
 
 pub use error::{Error, Result};
 pub use record::Recorded;

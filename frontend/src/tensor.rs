@@ -71,6 +71,8 @@ pub(crate) struct Body {
     dtype: DType,
     version: Version,
     creation: Creation,
+    /// The tensor that this is a view of, itself no view. Weak, so that its value can be freed or donated.
+    base: Option<WeakTensor>,
     inference: bool,
     /// A leaf that wants its gradient.
     requires_grad: bool,
@@ -88,6 +90,7 @@ impl Body {
             dtype,
             version: Version::OfStorage,
             creation: Creation::Base,
+            base: None,
             inference: grad_mode::is_inference_mode(),
             requires_grad: false,
             slot: None,
@@ -95,9 +98,20 @@ impl Body {
         }
     }
 
-    /// Whether the tensor is a path for gradients.
+    /// Whether results depend on the tensor as far as gradients go.
     fn tracks(&self) -> bool {
+        self.has_path() || self.base_is_leaf()
+    }
+
+    /// Whether gradients of the tensor go somewhere.
+    fn has_path(&self) -> bool {
         self.requires_grad || self.family.history(&self.storage).is_some()
+    }
+
+    /// Whether this is a view of a leaf that wants its gradient, perhaps only since the view was made: then the
+    /// view counts as one that requires grad, though its gradient goes nowhere.
+    fn base_is_leaf(&self) -> bool {
+        self.base.as_ref().and_then(WeakTensor::upgrade).is_some_and(|base| base.body().requires_grad)
     }
 
     /// The whole way from the storage.
@@ -237,6 +251,10 @@ impl Tensor {
         if from.tracks() && !(from.storage.is_external() && grad_mode::is_grad_enabled()) {
             body.follow(&mut from, &viewed)?;
         }
+        // Inference tensors keep no account of views. Last, since `from` is locked here.
+        if body.base.is_none() && !body.inference {
+            body.base = Some(self.downgrade());
+        }
         Ok(Tensor::new(body))
     }
 
@@ -338,9 +356,34 @@ impl Tensor {
         self.body().geometry.is_contiguous()
     }
 
-    /// Whether this is a view of another tensor (or was made by one).
+    /// Whether this is a view of another tensor.
     pub fn is_view(&self) -> bool {
-        self.body().creation != Creation::Base
+        self.body().base.is_some()
+    }
+
+    /// The tensor that this is a view of, if somebody holds it.
+    pub fn held_base(&self) -> Option<Tensor> {
+        self.body().base.as_ref()?.upgrade()
+    }
+
+    /// The tensor that this is a view of: another handle on its elements if nobody holds it any more.
+    pub fn base(&self) -> Option<Tensor> {
+        let mut body = self.body();
+        if let Some(base) = body.base.as_ref()?.upgrade() {
+            return Some(base);
+        }
+        let base = Tensor::new(body.root());
+        body.base = Some(base.downgrade());
+        Some(base)
+    }
+
+    /// Which result of the function that made it the tensor is; 0 for leaves.
+    pub fn output_nr(&self) -> Result<u8> {
+        let Some((_, port)) = self.grad_node()? else { return Ok(0) };
+        match self.body().creation {
+            Creation::Multiple { index } => Ok(index),
+            _ => Ok(port),
+        }
     }
 
     pub fn is_inference(&self) -> bool {
@@ -440,6 +483,25 @@ impl Body {
     /// Elements of the tensor's dtype that the storage has room for.
     fn places(&self) -> usize {
         self.storage.nbytes() / self.dtype.size()
+    }
+
+    /// The family's root as a tensor.
+    fn root(&self) -> Body {
+        let history = self.family.history(&self.storage);
+        let slot = history.and_then(|(grad, _)| match grad.kind() {
+            GradKind::Leaf(slot) => Some(slot.clone()),
+            _ => None,
+        });
+        Body {
+            chain: Chain::default(),
+            geometry: self.root_geometry(),
+            creation: Creation::Base,
+            base: None,
+            requires_grad: slot.is_some(),
+            slot,
+            cache: None,
+            ..self.clone()
+        }
     }
 
     /// Where the family's root lies in the storage: the view that its steps make of the storage's own geometry.

@@ -147,8 +147,8 @@ class DivisionByZeroError(RustorchError, RuntimeError):
     """
 
 
-class DeviceError(RustorchError, RuntimeError):
-    """A device other than the CPU.
+class DeviceError(RustorchError, RuntimeError, AssertionError):
+    """A device other than the CPU, which torch refuses by an assertion where it was built without CUDA.
 
     Cause: ``.to("cuda")`` or ``device="mps"``. Cure: leave the device out, or choose it with
     ``"cuda" if rustorch.cuda.is_available() else "cpu"``.

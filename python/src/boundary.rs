@@ -1,9 +1,10 @@
 //! Where Python calls Rust: no panic crosses, Ctrl-C is seen, and the interpreter is free while work is done.
 
 use crate::error::{named, park, raise};
+use crate::glue;
 use pyo3::prelude::*;
 use rustorch_backend::threads::{self, Interrupt};
-use rustorch_frontend::{Result, Tensor};
+use rustorch_frontend::{Result, Tensor, warning};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,10 +14,16 @@ pub fn call<T>(py: Python<'_>, f: impl FnOnce() -> Result<T>) -> PyResult<T> {
     // The interrupt lives for one call: a Ctrl-C that was handled once is over.
     let interrupt = Interrupt::polling(signalled);
     match catch_unwind(AssertUnwindSafe(|| threads::run(&interrupt, f))) {
-        Ok(Ok(value)) => Ok(value),
+        Ok(Ok(value)) => warned(py).map(|()| value),
         Ok(Err(error)) => Err(raise(py, error)),
         Err(panic) => Err(defect(py, panic)),
     }
+}
+
+/// Shows the warnings that the call has left.
+#[inline]
+fn warned(py: Python<'_>) -> PyResult<()> {
+    warning::take().into_iter().try_for_each(|message| glue::user_warning(py, &message))
 }
 
 /// As [`call`], for work that may take long: other Python threads run meanwhile. `f` must hold no lock that

@@ -59,12 +59,17 @@ fn run<'py>(
         require_grad(py, &ret)?;
     }
     match ret {
-        Ret::Tensor(tensor) => match same_object(call, &tensor) {
-            Some(object) => Ok(object),
-            None => PyTensor::wrap(py, tensor).map(Bound::into_any),
-        },
+        Ret::Tensor(tensor) => result(call, tensor),
         other => object(call, other, &overload.signature.returns, overload.signature.name),
     }
+}
+
+fn result<'py>(call: &Call<'_, 'py>, tensor: Tensor) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(object) = same_object(call, &tensor) {
+        return Ok(object);
+    }
+    let operands = call.objects().filter_map(|object| object.cast::<PyTensor>().ok());
+    PyTensor::wrap_result(call.py, tensor, operands).map(Bound::into_any)
 }
 
 /// The argument that is this very tensor: an in-place result, or an operation that had nothing to do.
@@ -137,11 +142,7 @@ fn require_grad(py: Python<'_>, ret: &Ret) -> PyResult<()> {
 fn object<'py>(call: &Call<'_, 'py>, ret: Ret, returns: &Returns, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let py = call.py;
     let wrapped = |tensors: Vec<Tensor>| -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let wrap = |tensor| match same_object(call, &tensor) {
-            Some(object) => Ok(object),
-            None => PyTensor::wrap(py, tensor).map(Bound::into_any),
-        };
-        tensors.into_iter().map(wrap).collect()
+        tensors.into_iter().map(|tensor| result(call, tensor)).collect()
     };
     Ok(match ret {
         Ret::None => py.None().into_bound(py),

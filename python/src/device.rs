@@ -63,6 +63,9 @@ impl Device {
             )));
         }
         let number = number.or(index);
+        if kind == "cuda" {
+            return Err(no_cuda(py));
+        }
         if kind != "cpu" {
             return Err(refused(format!(
                 "the device '{text}' is not available: rustorch computes on the CPU; use device='cpu'"
@@ -73,6 +76,15 @@ impl Device {
             Some(number) => Err(refused(format!("CPU device index must be -1 or zero, got {number}"))),
         }
     }
+}
+
+/// torch's refusal where it was built for the CPU alone.
+pub fn no_cuda(py: Python<'_>) -> PyErr {
+    named(
+        py,
+        "DeviceError",
+        "Torch not compiled with CUDA enabled: rustorch computes on the CPU; use device='cpu'",
+    )
 }
 
 /// Whether the object is of a kind that names a device, there or not.

@@ -143,20 +143,21 @@ fn tensor_argument<'a>(
     })
 }
 
-#[pyfunction]
-fn is_floating_point(input: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(tensor_argument("is_floating_point", input)?.dtype().is_float())
+/// Functions that give what the method of the same name gives.
+macro_rules! asked {
+    ($($name:ident)*) => {
+        $(
+            #[pyfunction]
+            fn $name<'py>(input: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                tensor_argument(stringify!($name), input)?;
+                input.call_method0(stringify!($name))
+            }
+        )*
+    };
 }
 
-#[pyfunction]
-fn is_complex(input: &Bound<'_, PyAny>) -> PyResult<bool> {
-    tensor_argument("is_complex", input).map(|_| false)
-}
-
-#[pyfunction]
-fn numel(input: &Bound<'_, PyAny>) -> PyResult<usize> {
-    Ok(tensor_argument("numel", input)?.numel())
-}
+asked! { is_floating_point is_complex is_signed is_inference is_conj is_neg is_nonzero is_distributed numel
+resolve_conj resolve_neg }
 
 #[pyfunction]
 fn is_same_size(input: &Bound<'_, PyTensor>, other: &Bound<'_, PyTensor>) -> bool {
@@ -173,7 +174,9 @@ pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     functions! {
         is_grad_enabled _set_grad_enabled is_inference_mode_enabled _set_inference_mode
         set_eager is_eager get_num_threads set_num_threads get_default_dtype set_default_dtype
-        promote_types can_cast result_type is_tensor is_floating_point is_complex numel is_same_size
+        promote_types can_cast result_type is_tensor is_same_size
+        is_floating_point is_complex is_signed is_inference is_conj is_neg is_nonzero is_distributed numel
+        resolve_conj resolve_neg
     }
     Ok(())
 }

@@ -176,7 +176,7 @@ impl<'a, 'py> Call<'a, 'py> {
         let mut own =
             signature.params.iter().enumerate().filter(|(i, _)| skip == 0 || Some(*i) != signature.receiver);
         let lone = signature.positional == skip + 1
-            && matches!(own.next(), Some((_, Param { ty: Ty::Ints(_), .. })));
+            && matches!(own.next(), Some((_, Param { ty: Ty::Ints(None), .. })));
         lone && self.positional().first().is_some_and(|first| {
             number::is_index(first) || (self.positional > 1 && number::tensor(first).is_some())
         })

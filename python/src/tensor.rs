@@ -1,6 +1,7 @@
 //! `rt.Tensor`: the class, its operators and its attributes. Operations come from the registry.
 
 pub mod array;
+mod attributes;
 pub mod autograd;
 pub mod buffer;
 pub mod construct;
@@ -19,21 +20,24 @@ use crate::device;
 use crate::dtype::{self, PyDType};
 use crate::error::{invalid, raise, type_error};
 use crate::glue;
+use crate::number;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use rustorch_frontend::view::wrap_axis;
 use rustorch_frontend::{Tensor, ViewOp};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::os::raw::c_int;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[pyclass(frozen, subclass, weakref, dict, name = "Tensor", module = "rustorch")]
 pub struct PyTensor {
     pub tensor: Tensor,
     /// The object that `.grad` gave last, so that it gives the same one again.
     pub(crate) grad: Mutex<Option<Py<PyTensor>>>,
+    /// The object that `._base` is.
+    base: Mutex<Option<Py<PyWeakrefReference>>>,
 }
 
 thread_local! {
@@ -43,12 +47,38 @@ thread_local! {
 
 impl PyTensor {
     fn new(tensor: Tensor) -> PyTensor {
-        PyTensor { tensor, grad: Mutex::new(None) }
+        PyTensor { tensor, grad: Mutex::new(None), base: Mutex::new(None) }
     }
 
     #[inline]
     pub fn wrap(py: Python<'_>, tensor: Tensor) -> PyResult<Bound<'_, PyTensor>> {
         Bound::new(py, PyTensor::new(tensor))
+    }
+
+    /// An object for the result of a function of these objects, which may be a view of one of them.
+    pub fn wrap_result<'a, 'py: 'a>(
+        py: Python<'py>,
+        tensor: Tensor,
+        operands: impl IntoIterator<Item = &'a Bound<'py, PyTensor>>,
+    ) -> PyResult<Bound<'py, PyTensor>> {
+        let Some(base) = tensor.held_base() else { return PyTensor::wrap(py, tensor) };
+        let mut found = None;
+        for operand in operands {
+            let own = &operand.get().tensor;
+            if own.is_same(&base) {
+                found = Some(PyWeakrefReference::new(operand)?.unbind());
+            } else if own.held_base().is_some_and(|other| other.is_same(&base)) {
+                found = operand.get().base().as_ref().map(|known| known.clone_ref(py));
+            }
+            if found.is_some() {
+                break;
+            }
+        }
+        Bound::new(py, PyTensor { tensor, grad: Mutex::new(None), base: Mutex::new(found) })
+    }
+
+    fn base(&self) -> MutexGuard<'_, Option<Py<PyWeakrefReference>>> {
+        self.base.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An object of a subclass of `Tensor`, past the subclass's own `__new__`.
@@ -72,7 +102,7 @@ fn viewed<'py>(
 ) -> PyResult<Bound<'py, PyTensor>> {
     let py = slf.py();
     let tensor = &slf.get().tensor;
-    PyTensor::wrap(py, call(py, || tensor.view(view(tensor)))?)
+    PyTensor::wrap_result(py, call(py, || tensor.view(view(tensor)))?, [slf])
 }
 
 /// The view with the last two axes exchanged, or with all axes reversed.
@@ -377,26 +407,31 @@ impl PyTensor {
         device::layout(py).cloned()
     }
 
-    #[getter]
-    fn is_cuda(&self) -> bool {
-        false
-    }
-
-    #[getter]
-    fn is_cpu(&self) -> bool {
-        true
-    }
-
     fn is_floating_point(&self) -> bool {
         self.tensor.dtype().is_float()
     }
 
-    fn is_complex(&self) -> bool {
-        false
-    }
-
     fn is_signed(&self) -> bool {
         !matches!(self.tensor.dtype(), rustorch_ir::DType::Bool | rustorch_ir::DType::U8)
+    }
+
+    fn _is_view(&self) -> bool {
+        self.tensor.is_view()
+    }
+
+    #[getter]
+    fn _base<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(base) = this.tensor.base() else { return Ok(None) };
+        let mut known = this.base();
+        if let Some(object) = known.as_ref().and_then(|known| known.bind(py).upgrade())
+            && number::tensor(&object).is_some_and(|tensor| tensor.is_same(&base))
+        {
+            return Ok(Some(object));
+        }
+        let object = PyTensor::wrap(py, base)?;
+        *known = Some(PyWeakrefReference::new(&object)?.unbind());
+        Ok(Some(object.into_any()))
     }
 
     fn is_inference(&self) -> bool {

@@ -15,12 +15,27 @@ fn type_name(object: &Bound<'_, PyAny>) -> String {
 
 #[cold]
 pub fn refused(call: &Call<'_, '_>, operation: &Operation) -> PyErr {
-    let overloads = operation.overloads();
-    let text = match overloads {
+    // torch speaks of one signature where it is the only one that takes as many arguments.
+    let mut likely: Vec<&Overload> = operation.overloads().iter().collect();
+    if likely.len() > 1 {
+        likely.retain(|overload| takes_as_many(call, overload));
+    }
+    let text = match likely.as_slice() {
         [only] => single(call, operation.name, only).unwrap_or_else(|| several(call, operation)),
         _ => several(call, operation),
     };
     type_error(call.py, text)
+}
+
+fn takes_as_many(call: &Call<'_, '_>, overload: &Overload) -> bool {
+    let signature = &overload.signature;
+    let taken = usize::from(call.receiver.is_some() && signature.receiver.is_some());
+    let given = taken + call.positional().len() + call.keywords().count();
+    let required = signature.params.iter().filter(|param| param.default.is_none() && !param.rest).count();
+    let kind = overload.entry.kind;
+    let more = usize::from(kind & kinds::OUT != 0) + 4 * usize::from(kind & kinds::FACTORY != 0);
+    let rest = signature.params.iter().any(|param| param.rest);
+    given >= required && (rest || given <= signature.params.len() + more)
 }
 
 /// For an operation with one signature: the first thing that is wrong.

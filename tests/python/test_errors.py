@@ -96,3 +96,20 @@ def test_details():
     assert (copy.shape1, copy.shape2) == ((2, 3), (4,))
     assert vars(errors.MemoryLimitError("no", 8, 4)) == {"requested": 8, "available": 4}
     assert issubclass(errors.MemoryLimitError, MemoryError)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda rt: rt.ones(2).cuda(),
+        lambda rt: rt.ones(2).to("cuda:0"),
+        lambda rt: rt.ones(2, device="cuda"),
+        lambda rt: rt.ones(2).to("meta"),
+        lambda rt: rt.device("meta"),
+    ],
+)
+def test_other_devices_are_refused_as_by_a_torch_for_the_cpu_alone(rt, call):
+    with pytest.raises(rt.errors.DeviceError, match="CPU") as caught:
+        call(rt)
+    assert isinstance(caught.value, RuntimeError)
+    assert isinstance(caught.value, AssertionError)

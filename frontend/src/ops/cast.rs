@@ -56,6 +56,8 @@ crate::entries! {
         "The tensor in uint8." => |a| to_dtype(a.tensor(0), DType::U8, false);
     "bool(Tensor self) -> Tensor" [CAST]
         "Where elements are not zero, in bool." => |a| to_dtype(a.tensor(0), DType::Bool, false);
+    "get_device(Tensor self) -> int" [FUNCTION | METHOD] "The number of the tensor's device: -1, the CPU's."
+        => |_| Ok(-1);
     "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)" [METHOD] grad "CopyBackwards"
         "Replaces the elements by those of `src`, converted to the tensor's dtype and broadcast to its shape."
         => |a| copy_in_place(a.tensor(0), a.tensor(1));

@@ -169,8 +169,11 @@ crate::entries! {
     "all.dims(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
         "Whether all elements (along the axes `dim`) are not zero: bool, or uint8 for uint8."
         => |a| test(a, Combine::And);
-    "count_nonzero.dim_IntList(Tensor self, int[1]? dim=None) -> Tensor" [FUNCTION | METHOD]
-        "How many elements (along the axes `dim`) are not zero, in int64." => |a| count_nonzero(a, a.opt_ints(1));
+    "count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor" [FUNCTION | METHOD]
+        "How many elements along the axes `dim` are not zero, in int64." => |a| count_nonzero(a, Some(a.ints(1)));
+    "count_nonzero(Tensor self, int? dim=None) -> Tensor" [FUNCTION | METHOD]
+        "How many elements (along the axis `dim`) are not zero, in int64."
+        => |a| count_nonzero(a, a.opt_int(1).as_ref().map(std::slice::from_ref));
     "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
         "`log(sum(exp(x)))` along axes, without overflow; -inf of nothing." => |a| logsumexp(a);
     "trace(Tensor self) -> Tensor" [FUNCTION | METHOD]

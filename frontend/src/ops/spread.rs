@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::record::Recorded;
 use crate::registry::{Args, Scalar as Number};
 use crate::tensor::Tensor;
+use crate::warning::warn;
 use rustorch_ir::Dim;
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Scalar, Span};
@@ -56,10 +57,16 @@ struct Spread<'a> {
     dims: Option<&'a [i64]>,
     correction: f64,
     keepdim: bool,
-    root: bool,
+    /// The function that was called.
+    name: &'static str,
 }
 
 impl Spread<'_> {
+    /// Whether the root of the variance is asked for.
+    fn root(&self) -> bool {
+        self.name.starts_with("std")
+    }
+
     /// The variance, or its root, and the mean.
     fn of(&self, a: &Args<'_>) -> Result<(Tensor, Tensor)> {
         let x = a.tensor(0).read()?;
@@ -68,17 +75,26 @@ impl Spread<'_> {
             return Err(Error::NotImplemented(message.into()));
         }
         let axes = reduced(x.rank(), self.dims)?;
+        let results = x.numel().checked_div(extent(x.shape(), &axes)).unwrap_or(0);
+        let reduced = if results == 0 { 0 } else { extent(x.shape(), &axes) };
+        if reduced as f64 <= self.correction {
+            warn(format!(
+                "{}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input \
+                 numel divided by output numel).",
+                self.name
+            ));
+        }
         let wide = x.cast(x.dtype().accumulator())?;
         let mean = steady_mean(&wide, &axes)?;
         let variance = variance(&wide, &mean, &axes, self.correction)?;
-        let spread = if self.root { safe_sqrt(&variance)? } else { variance };
+        let spread = if self.root() { safe_sqrt(&variance)? } else { variance };
         let finish = |v: Recorded| -> Result<Tensor> {
             let v = v.cast(x.dtype())?;
             Tensor::from_value(if self.keepdim { v } else { dropped(&v, &axes)? })
         };
         let out = (finish(spread)?, finish(mean)?);
         keep(a, &[0])?;
-        if self.root {
+        if self.root() {
             a.save_result(&out.0)?;
         }
         Ok(out)
@@ -89,51 +105,51 @@ impl Spread<'_> {
     }
 }
 
-fn unbiased(a: &Args<'_>, root: bool) -> Spread<'static> {
-    Spread { dims: None, correction: f64::from(u8::from(a.bool(1))), keepdim: false, root }
+fn unbiased(a: &Args<'_>, name: &'static str) -> Spread<'static> {
+    Spread { dims: None, correction: f64::from(u8::from(a.bool(1))), keepdim: false, name }
 }
 
-fn by_dim<'a>(a: &'a Args<'_>, root: bool) -> Spread<'a> {
-    Spread { dims: a.opt_ints(1), correction: f64::from(u8::from(a.bool(2))), keepdim: a.bool(3), root }
+fn by_dim<'a>(a: &'a Args<'_>, name: &'static str) -> Spread<'a> {
+    Spread { dims: a.opt_ints(1), correction: f64::from(u8::from(a.bool(2))), keepdim: a.bool(3), name }
 }
 
-fn by_correction<'a>(a: &'a Args<'_>, root: bool) -> Spread<'a> {
+fn by_correction<'a>(a: &'a Args<'_>, name: &'static str) -> Spread<'a> {
     let correction = a.opt_scalar(2).map_or(1.0, Number::as_f64);
-    Spread { dims: a.opt_ints(1), correction, keepdim: a.bool(3), root }
+    Spread { dims: a.opt_ints(1), correction, keepdim: a.bool(3), name }
 }
 
 crate::entries! {
     "var(Tensor self, bool unbiased=True) -> Tensor" [FUNCTION | METHOD] grad "VarBackward0"
         "The variance of all elements, divided by one less than their number if `unbiased`. Floats only."
-        => |a| unbiased(a, false).alone(a);
+        => |a| unbiased(a, "var").alone(a);
     "var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
-        "The variance along the axes `dim`." => |a| by_dim(a, false).alone(a);
+        "The variance along the axes `dim`." => |a| by_dim(a, "var").alone(a);
     "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor"
         [FUNCTION | METHOD | OUT]
         "The variance along the axes `dim`, divided by their number less `correction` (1)."
-        => |a| by_correction(a, false).alone(a);
+        => |a| by_correction(a, "var").alone(a);
     "std(Tensor self, bool unbiased=True) -> Tensor" [FUNCTION | METHOD] grad "StdBackward0"
-        "The standard deviation of all elements: the root of `var`." => |a| unbiased(a, true).alone(a);
+        "The standard deviation of all elements: the root of `var`." => |a| unbiased(a, "std").alone(a);
     "std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor" [FUNCTION | METHOD | OUT]
-        "The standard deviation along the axes `dim`." => |a| by_dim(a, true).alone(a);
+        "The standard deviation along the axes `dim`." => |a| by_dim(a, "std").alone(a);
     "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor"
         [FUNCTION | METHOD | OUT]
         "The standard deviation along the axes `dim`, by their number less `correction` (1)."
-        => |a| by_correction(a, true).alone(a);
+        => |a| by_correction(a, "std").alone(a);
     "var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)" [FUNCTION]
-        "The variance and the mean of all elements." => |a| unbiased(a, false).of(a);
+        "The variance and the mean of all elements." => |a| unbiased(a, "var_mean").of(a);
     "var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)" [FUNCTION]
-        "The variance and the mean along the axes `dim`." => |a| by_dim(a, false).of(a);
+        "The variance and the mean along the axes `dim`." => |a| by_dim(a, "var_mean").of(a);
     "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)"
         [FUNCTION]
         "The variance and the mean along the axes `dim`, by their number less `correction` (1)."
-        => |a| by_correction(a, false).of(a);
+        => |a| by_correction(a, "var_mean").of(a);
     "std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)" [FUNCTION]
-        "The standard deviation and the mean of all elements." => |a| unbiased(a, true).of(a);
+        "The standard deviation and the mean of all elements." => |a| unbiased(a, "std_mean").of(a);
     "std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)" [FUNCTION]
-        "The standard deviation and the mean along the axes `dim`." => |a| by_dim(a, true).of(a);
+        "The standard deviation and the mean along the axes `dim`." => |a| by_dim(a, "std_mean").of(a);
     "std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)"
         [FUNCTION]
         "The standard deviation and the mean along the axes `dim`, by their number less `correction` (1)."
-        => |a| by_correction(a, true).of(a);
+        => |a| by_correction(a, "std_mean").of(a);
 }

@@ -10,6 +10,7 @@ pub use table::ENTRIES;
 
 use crate::error::{Error, Result, runtime};
 use crate::gradient::Scope;
+use crate::ops::creation::check_memory;
 use crate::tensor::Tensor;
 use crate::view::{ViewOp, infer_sizes, wrap_axis};
 use rustorch_ir::{DType, Shape};
@@ -332,4 +333,15 @@ pub fn atleast(x: &Tensor, rank: usize) -> Result<Tensor> {
 
 pub(crate) fn each(list: &[Tensor], f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Vec<Tensor>> {
     list.iter().map(f).collect()
+}
+
+/// The tensor itself, with other sizes.
+pub fn resize(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
+    if sizes.iter().any(|&size| size < 0) {
+        return runtime("numel: integer multiplication overflow");
+    }
+    let sizes: Shape = sizes.iter().map(|&size| size as usize).collect();
+    check_memory(&sizes, x.dtype())?;
+    x.resize(sizes)?;
+    Ok(x.clone())
 }

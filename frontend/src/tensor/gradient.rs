@@ -28,7 +28,7 @@ impl Tensor {
     /// torch's `requires_grad_`.
     pub fn set_requires_grad(&self, requires_grad: bool) -> Result<()> {
         let mut body = self.body();
-        let tracks = body.tracks();
+        let tracks = body.has_path();
         if tracks && !body.requires_grad && !requires_grad {
             return fail(
                 Error::Autograd,
@@ -212,6 +212,7 @@ impl Tensor {
         next.version = body.version.clone_for(&body.storage);
         next.requires_grad = body.requires_grad;
         next.slot = body.slot.clone();
+        next.base = body.base.clone();
         next.inference = body.inference;
         next.family = Family::new(next.full_chain(), history);
         next.chain = Chain::default();
@@ -323,6 +324,7 @@ impl Body {
             family: Family::new(self.full_chain(), None),
             chain: Chain::default(),
             creation: Creation::Base,
+            base: None,
             requires_grad: false,
             slot: None,
             cache: self.cache.as_ref().map(Cached::detached),

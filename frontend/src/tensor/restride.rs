@@ -1,11 +1,11 @@
 //! Tensors that become views of themselves, or get another shape.
 
 use super::Tensor;
-use crate::error::Result;
+use crate::error::{Error, Result, fail, runtime};
 use crate::grad_mode;
 use crate::record::Recorded;
-use crate::view::ViewOp;
-use rustorch_ir::{Literal, Strides};
+use crate::view::{Geometry, ViewOp};
+use rustorch_ir::{Literal, Shape, Strides};
 
 impl Tensor {
     /// Gives a tensor without elements these strides.
@@ -26,6 +26,7 @@ impl Tensor {
         drop(view);
         let mut body = self.body();
         next.creation = body.creation;
+        next.base = body.base.clone();
         next.inference = body.inference;
         next.slot = body.slot.clone();
         if body.requires_grad {
@@ -39,6 +40,36 @@ impl Tensor {
         let previous = std::mem::replace(&mut *body, next);
         drop(body);
         drop(previous);
+        Ok(())
+    }
+
+    /// torch's `resize_`: the tensor begins with what its storage holds from its offset on. A storage without room for
+    /// that is left to its other views: the tensor gets a copy, which goes on with zeros.
+    pub fn resize(&self, sizes: Shape) -> Result<()> {
+        if self.requires_grad() {
+            return fail(Error::Autograd, "cannot resize variables that require grad");
+        }
+        self.check_fill(false)?;
+        if sizes == self.sizes() {
+            self.bump_version();
+            return Ok(());
+        }
+        let (strides, offset, dtype) = (sizes.contiguous_strides(), self.storage_offset(), self.dtype());
+        let places = self.storage().nbytes() / dtype.size();
+        let needed = if sizes.numel() == 0 { 0 } else { offset as usize + sizes.numel() };
+        let at = ViewOp::AsStrided { sizes, strides, offset };
+        if needed <= places {
+            return self.become_view(at);
+        }
+        if self.storage().is_external() {
+            return runtime("Trying to resize storage that is not resizable");
+        }
+        let line = Geometry::contiguous(&Shape::from_sizes(&[places]));
+        let old = self.bits_at(dtype, &line)?.read_data()?;
+        let more = Recorded::full(Literal::from_i64(dtype, 0), &Shape::from_sizes(&[needed - places]))?;
+        let grown = Tensor::from_value(Recorded::concat(&[&old, &more], 0)?)?;
+        self.set_data(&grown.view(at)?)?;
+        self.bump_version();
         Ok(())
     }
 

@@ -86,6 +86,8 @@ impl Body {
         }
         let value = if !self.tracks() {
             self.elements()?
+        } else if !self.has_path() {
+            self.elements()?.with_grad(GradNode::nowhere(), 0)
         } else if let Some((grad, port)) = self.kept_path() {
             self.elements()?.with_grad(grad, port)
         } else if self.is_cut_off() {

@@ -237,8 +237,10 @@ impl Body {
 
     pub(super) fn is_view_of_leaf(&self) -> bool {
         !self.requires_grad
-            && self.creation != Creation::Base
-            && self.family.history(&self.storage).is_some_and(|(grad, _)| grad.is_leaf())
+            && match self.family.history(&self.storage) {
+                Some((grad, _)) => self.creation != Creation::Base && grad.is_leaf(),
+                None => self.base_is_leaf(),
+            }
     }
 
     /// torch's refusals by the way the view came to be.

@@ -5,9 +5,12 @@ use crate::boundary::{blocking, call};
 use crate::error::{named, park, raise, type_error};
 use crate::glue;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 use rustorch_frontend::gradient::{GradNode, Hook, HookId, PostHook};
 use rustorch_frontend::{Error, Tensor, autograd as engine};
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::{Arc, PoisonError};
 
 #[pymethods]
@@ -60,8 +63,7 @@ impl PyTensor {
 
     #[getter]
     fn output_nr(&self, py: Python<'_>) -> PyResult<u8> {
-        let node = self.tensor.grad_node().map_err(|error| raise(py, error))?;
-        Ok(node.map_or(0, |(_, port)| port))
+        self.tensor.output_nr().map_err(|error| raise(py, error))
     }
 
     fn retain_grad(&self, py: Python<'_>) -> PyResult<()> {
@@ -109,11 +111,6 @@ impl PyTensor {
     #[getter]
     fn _version(&self, py: Python<'_>) -> PyResult<u64> {
         self.tensor.version().map_err(|error| raise(py, error))
-    }
-
-    #[getter]
-    fn _is_view(&self) -> bool {
-        self.tensor.is_view()
     }
 }
 
@@ -181,23 +178,61 @@ fn detach_in_place(slf: &Bound<'_, PyTensor>) -> PyResult<()> {
     Ok(())
 }
 
-/// A function of the gradient graph: torch's `grad_fn`.
-#[pyclass(frozen, module = "rustorch.autograd", name = "Node")]
+/// A function of the gradient graph: torch's `grad_fn`, of a class that is called as the function is.
+#[pyclass(frozen, subclass, module = "rustorch.autograd", name = "Node")]
 pub struct GradFn {
     node: Arc<GradNode>,
 }
 
+thread_local! {
+    /// The node for which `__new__` is to make an object.
+    static PLANNED: RefCell<Option<Arc<GradNode>>> = const { RefCell::new(None) };
+}
+
+impl GradFn {
+    fn wrap(py: Python<'_>, node: Arc<GradNode>) -> PyResult<Bound<'_, GradFn>> {
+        let class = GradFn::class(py, node.name())?;
+        PLANNED.set(Some(node));
+        let made = class.call0();
+        PLANNED.set(None);
+        Ok(made?.cast_into()?)
+    }
+
+    /// The class for functions of this name: there are as many as there are operations that users call.
+    fn class<'py>(py: Python<'py>, name: Cow<'static, str>) -> PyResult<Bound<'py, PyAny>> {
+        static CLASSES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+        let classes = CLASSES.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
+        if let Some(known) = classes.get_item(&*name)? {
+            return Ok(known);
+        }
+        let attributes = PyDict::new(py);
+        // torch's are built in.
+        attributes.set_item("__module__", "builtins")?;
+        attributes.set_item("__slots__", PyTuple::empty(py))?;
+        let class = py.get_type::<PyType>().call1((&*name, (py.get_type::<GradFn>(),), attributes))?;
+        classes.set_item(&*name, &class)?;
+        Ok(class)
+    }
+}
+
 #[pymethods]
 impl GradFn {
+    #[new]
+    fn new(py: Python<'_>) -> PyResult<GradFn> {
+        let node = PLANNED.take().ok_or_else(|| type_error(py, "cannot create 'Node' instances"))?;
+        Ok(GradFn { node })
+    }
+
     fn name(&self) -> String {
         self.node.name().into_owned()
     }
 
     /// The functions that this one's gradients go to, with the number of the result each belongs to.
     #[getter]
-    fn next_functions<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, GradFn>, u8)>> {
+    fn next_functions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let next = self.node.next_functions().into_iter();
-        next.map(|(node, port)| Ok((Bound::new(py, GradFn { node })?, port))).collect()
+        let made = next.map(|(node, port)| Ok((GradFn::wrap(py, node)?, port)));
+        PyTuple::new(py, made.collect::<PyResult<Vec<_>>>()?)
     }
 
     fn __repr__(&self) -> String {
@@ -205,7 +240,7 @@ impl GradFn {
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast_exact::<GradFn>().is_ok_and(|other| Arc::ptr_eq(&self.node, &other.get().node))
+        other.cast::<GradFn>().is_ok_and(|other| Arc::ptr_eq(&self.node, &other.get().node))
     }
 
     fn __hash__(&self) -> isize {
@@ -215,7 +250,7 @@ impl GradFn {
 
 fn grad_fn<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Option<Bound<'py, GradFn>>> {
     let node = tensor.grad_node().map_err(|error| raise(py, error))?;
-    node.map(|(node, _)| Bound::new(py, GradFn { node })).transpose()
+    node.map(|(node, _)| GradFn::wrap(py, node)).transpose()
 }
 
 /// Removes a hook.
@@ -361,7 +396,7 @@ fn answered(
         .iter()
         .map(|grad| grad.clone().map(|grad| PyTensor::wrap(py, grad)).transpose())
         .collect::<PyResult<_>>()?;
-    let answer = callback.bind(py).call1(pyo3::types::PyTuple::new(py, objects)?)?;
+    let answer = callback.bind(py).call1(PyTuple::new(py, objects)?)?;
     let answers = match answer.cast::<PyList>() {
         Ok(list) => {
             list.iter().map(|item| tensor_or_none(&item, "backward")).collect::<PyResult<Vec<_>>>()?

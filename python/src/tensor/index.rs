@@ -85,10 +85,9 @@ fn item(part: &Bound<'_, PyAny>) -> PyResult<IndexItem> {
     if part.is_instance_of::<PySequence>() || crate::glue::is_numpy_array(part) {
         return construct::index_tensor(part).map(IndexItem::Tensor);
     }
-    if let Some(truth) = number::truth(part)? {
-        return Ok(IndexItem::Bool(truth));
-    }
-    let got = part.get_type().name()?;
+    let class = part.get_type();
+    let got =
+        if crate::glue::is_numpy_scalar(part) { class.fully_qualified_name()? } else { class.name()? };
     let message = format!(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {got})"
     );
@@ -99,7 +98,7 @@ pub fn get<'py>(slf: &Bound<'py, PyTensor>, index: &Bound<'py, PyAny>) -> PyResu
     let py = slf.py();
     let items = items(index)?;
     let found = call(py, || indexing::get(&slf.get().tensor, &items))?;
-    Ok(PyTensor::wrap(py, found)?.into_any())
+    Ok(PyTensor::wrap_result(py, found, [slf])?.into_any())
 }
 
 pub fn set(slf: &Bound<'_, PyTensor>, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -130,7 +129,7 @@ pub fn iterate<'py>(slf: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
     let _scope = rustorch_frontend::gradient::Scope::enter("UnbindBackward0");
     let views = call(py, || tensor.views(parts))?;
     let objects: Vec<Bound<'py, PyTensor>> =
-        views.into_iter().map(|view| PyTensor::wrap(py, view)).collect::<PyResult<_>>()?;
+        views.into_iter().map(|view| PyTensor::wrap_result(py, view, [slf])).collect::<PyResult<_>>()?;
     Ok(PyList::new(py, objects)?.try_iter()?.into_any())
 }
 

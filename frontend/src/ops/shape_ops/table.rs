@@ -9,7 +9,7 @@ entries! {
         => |a| contiguous(a.tensor(0), a.opt_string(1));
     "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor" [FUNCTION | METHOD]
         "A copy, which gradients pass through." => |a| copy(a.tensor(0), a.opt_string(1));
-    "flip(Tensor self, int[1] dims) -> Tensor" [FUNCTION | METHOD]
+    "flip(Tensor self, int[] dims) -> Tensor" [FUNCTION | METHOD]
         "The elements of some axes in the opposite order." => |a| flip(a.tensor(0), a.ints(1));
     "fliplr(Tensor self) -> Tensor" [FUNCTION | METHOD] grad "FlipBackward0"
         "The columns (axis 1) in the opposite order." => |a| flip_axis(a.tensor(0), 1);

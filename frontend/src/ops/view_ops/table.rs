@@ -113,6 +113,13 @@ entries! {
         [METHOD] grad "AsStridedBackward0"
         "Makes the tensor another view of its storage."
         => |a| become_view(a.tensor(0), as_strided_op(a.tensor(0), a.ints(1), a.ints(2), a.opt_int(3))?);
+    "resize_(Tensor(a!) self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)" [METHOD]
+        "Gives the tensor these sizes, in row-major order: what its storage holds from its first element on, then zeros."
+        => |a| resize(a.tensor(0), a.ints(1));
+    "resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)"
+        [FUNCTION | METHOD]
+        "The same with the sizes of another tensor."
+        => |a| resize(a.tensor(0), &signed(&a.tensor(1).sizes()));
     "split.Tensor(Tensor(a) self, SymInt split_size, int dim=0) -> Tensor(a)[]" [FUNCTION | METHOD]
         "Pieces of `split_size` elements of an axis; the last one may be smaller."
         => |a| split(a.tensor(0), a.int(1), a.int(2));

@@ -8,7 +8,7 @@
 
 use crate::BackendError;
 use rustorch_ir::dtype::DType;
-use rustorch_ir::loops::{BinOp, CastOp, CmpOp, Elem, UnOp};
+use rustorch_ir::loops::{BinOp, CastOp, CmpOp, Combine, Elem, UnOp};
 
 /// What one machine register holds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -181,6 +181,19 @@ pub trait Target {
         dst: Self::Value,
         count: Self::Value,
     ) -> Result<(), BackendError>;
+    /// The host's vector routine that folds so many elements from a pointer on.
+    fn fold(
+        &mut self,
+        combine: Combine,
+        mem: DType,
+        lanes: u16,
+        src: Self::Value,
+        count: Self::Value,
+    ) -> Result<Self::Value, BackendError>;
+    /// The host's vector routine that takes rows into accumulators: pointers to these and to the rows, number of rows,
+    /// elements from one to the next, columns.
+    fn fold_rows(&mut self, combine: Combine, mem: DType, args: [Self::Value; 5])
+    -> Result<(), BackendError>;
     /// The end of the kernel: it succeeded.
     fn finish(&mut self);
 }

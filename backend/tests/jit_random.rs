@@ -4,6 +4,8 @@ mod jit_support;
 
 use jit_support::{Random, agree, canonical, run_jit};
 use rustorch_backend::cranelift::{Jit, Symbols};
+use rustorch_backend::host::vector::fold_routine;
+use rustorch_ir::DType;
 use rustorch_ir::loops::arbitrary::{Case, Options, case};
 use rustorch_ir::loops::interp;
 use rustorch_ir::loops::*;
@@ -16,7 +18,7 @@ fn tables() -> Vec<&'static str> {
 #[test]
 fn random_kernels() {
     let tables = tables();
-    let options = Options { strips: &[], tables: &tables, checks: false };
+    let options = Options { strips: &[], folds: false, tables: &tables, checks: false };
     for seed in 0..400 {
         let Case { kernel, buffers, scalars } = case(seed, &options);
         agree(&kernel, &buffers, &scalars, (0, kernel.parallel as i64));
@@ -26,7 +28,7 @@ fn random_kernels() {
 #[test]
 fn random_kernels_run_in_pieces() {
     let tables = tables();
-    let options = Options { strips: &[], tables: &tables, checks: false };
+    let options = Options { strips: &[], folds: false, tables: &tables, checks: false };
     for seed in 400..500 {
         let Case { kernel, buffers, scalars } = case(seed, &options);
         let cut = Random(seed).below(kernel.parallel as u64 + 1) as i64;
@@ -38,7 +40,7 @@ fn random_kernels_run_in_pieces() {
 #[test]
 fn random_kernels_that_check() {
     let tables = tables();
-    let options = Options { strips: &[], tables: &tables, checks: true };
+    let options = Options { strips: &[], folds: false, tables: &tables, checks: true };
     let mut failed = 0;
     for seed in 1000..1300 {
         let Case { kernel, buffers, scalars } = case(seed, &options);
@@ -100,7 +102,8 @@ fn scalar_strip(routine: &str, args: &[u64], elem: Elem) -> Option<u64> {
 #[test]
 fn random_kernels_with_strips() {
     let tables = tables();
-    let options = Options { strips: &[("half", 1), ("less", 2)], tables: &tables, checks: false };
+    let options =
+        Options { strips: &[("half", 1), ("less", 2)], folds: false, tables: &tables, checks: false };
     let jit = Jit::new(true, Box::new(Strips)).unwrap();
     for seed in 2000..2300 {
         let Case { kernel, buffers, scalars } = case(seed, &options);
@@ -115,5 +118,20 @@ fn random_kernels_with_strips() {
         for ((param, actual), expected) in kernel.params.iter().zip(&actual).zip(&expected) {
             assert!(canonical(param.mem, actual) == canonical(param.mem, expected), "seed {seed}\n{kernel}");
         }
+    }
+}
+
+/// On a host that has the routines.
+#[test]
+fn random_kernels_with_folds() {
+    if fold_routine(Combine::Add, DType::F32, 32).is_none() {
+        println!("no folds: this machine lacks AVX2, FMA or F16C");
+        return;
+    }
+    let tables = tables();
+    let options = Options { strips: &[], folds: true, tables: &tables, checks: false };
+    for seed in 3000..3400 {
+        let Case { kernel, buffers, scalars } = case(seed, &options);
+        agree(&kernel, &buffers, &scalars, (0, kernel.parallel as i64));
     }
 }

@@ -5,7 +5,7 @@ use crate::engine::{Engine, Program};
 use crate::error::{Error, Result};
 use rustorch_backend::BackendError;
 use rustorch_backend::buffer::Buffer;
-use rustorch_backend::host::vector::strip_routine;
+use rustorch_backend::host::vector::{fold_routine, row_fold_routine, strip_routine};
 use rustorch_backend::run::{Bound, Executable, RunError};
 use rustorch_backend::threads::num_threads;
 use rustorch_ir::loops::Elem;
@@ -19,6 +19,8 @@ pub(crate) struct Host;
 fn target() -> Target {
     Target {
         has_routine: |name, elem| strip_routine(name, elem == Elem::F64).is_some(),
+        has_fold: |combine, mem, lanes| fold_routine(combine, mem, lanes).is_some(),
+        has_row_fold: |combine, mem| row_fold_routine(combine, mem).is_some(),
         threads: num_threads(),
     }
 }

@@ -8,9 +8,10 @@ use rustorch_ir::loops::verify::verify;
 use rustorch_ir::loops::*;
 use std::collections::HashSet;
 
-const PLAIN: Options<'static> = Options { strips: &[], tables: &[], checks: false };
+const PLAIN: Options<'static> = Options { strips: &[], folds: false, tables: &[], checks: false };
 const FULL: Options<'static> = Options {
     strips: &[("negate", 1), ("hypotenuse", 2)],
+    folds: true,
     tables: &["two_over_pi_f32", "two_over_pi_f64"],
     checks: true,
 };
@@ -94,18 +95,21 @@ fn nan_bits_are_the_only_difference_that_agrees() {
 
 /// The kinds of instructions and statements that random kernels are made of, with element and shape of use.
 fn kinds(kernel: &Kernel) -> Vec<String> {
-    fn statements(block: &Block, into: &mut Vec<String>) {
+    fn statements(kernel: &Kernel, block: &Block, into: &mut Vec<String>) {
         for stmt in block {
             match stmt {
                 Stmt::Let(_) => {}
                 Stmt::For(l) => {
                     into.push(format!("for{}", if l.carried.is_empty() { "" } else { " carry" }));
                     into.extend(l.carried.iter().filter_map(|c| Some(format!("by {}", c.combine?))));
-                    statements(&l.body, into);
+                    statements(kernel, &l.body, into);
                 }
                 Stmt::Store { mem, addr, .. } => into.push(format!("store {mem} {}", form(addr))),
                 Stmt::Check { .. } => into.push("check".into()),
                 Stmt::Strip { .. } => into.push("strip".into()),
+                Stmt::FoldRows { combine, acc, .. } => {
+                    into.push(format!("fold_rows {combine} {}", kernel.params[acc.0 as usize].mem));
+                }
             }
         }
     }
@@ -117,7 +121,7 @@ fn kinds(kernel: &Kernel) -> Vec<String> {
         }
     }
     let mut kinds = Vec::new();
-    statements(&kernel.body, &mut kinds);
+    statements(kernel, &kernel.body, &mut kinds);
     for (inst, ty) in &kernel.insts {
         kinds.push(match inst {
             Inst::Const(_) => format!("const {}", ty.elem),
@@ -134,6 +138,7 @@ fn kinds(kernel: &Kernel) -> Vec<String> {
             Inst::Splat(_) => format!("splat {ty}"),
             Inst::Ramp(..) => format!("ramp {}", ty.lanes),
             Inst::ReduceLanes(by, a) => format!("reduce {by} {}", kernel.ty(*a)),
+            Inst::Fold { combine, lanes, .. } => format!("fold {combine} {ty} {lanes}"),
             Inst::Math(name, _) => format!("math {name}"),
             Inst::Table(..) => format!("table {ty}"),
         });
@@ -185,6 +190,11 @@ fn random_kernels_cover_the_language() {
         }
     }
     wanted.extend(Combine::ALL.iter().map(|c| format!("by {c}")));
+    for combine in &Combine::ALL[..4] {
+        let lanes = if matches!(combine, Combine::Min | Combine::Max) { 16 } else { 32 };
+        wanted.extend([format!("fold {combine} f32 {lanes}"), format!("fold {combine} f64 16")]);
+        wanted.extend([format!("fold_rows {combine} f32"), format!("fold_rows {combine} f64")]);
+    }
     for (op, from, to) in [
         ("sign_extend", "i32", "i64"),
         ("zero_extend", "i32", "i64"),

@@ -15,10 +15,10 @@ use petgraph::graph::NodeIndex;
 use rustc_hash::FxHashMap;
 use rustorch_ir::loops::expand::expand;
 use rustorch_ir::loops::verify::verify;
-use rustorch_ir::loops::{Elem, Stmt};
+use rustorch_ir::loops::{Combine, Elem, Stmt};
 use rustorch_ir::op::{Kind, Op, Source};
 use rustorch_ir::plan::{BufId, BufferDecl, Matrix, Output, Place, Plan, Product, Step, Task};
-use rustorch_ir::{Graph, Strides, Type, Value};
+use rustorch_ir::{DType, Graph, Strides, Type, Value};
 use thiserror::Error;
 
 /// A graph to compile. Its outputs are the values wanted.
@@ -34,13 +34,22 @@ pub struct Request {
 pub struct Target {
     /// Whether there is a vector routine for this function of this type.
     pub has_routine: fn(&str, Elem) -> bool,
+    /// Whether there is a vector routine that folds memory of this type in so many lanes.
+    pub has_fold: fn(Combine, DType, u16) -> bool,
+    /// Whether there is a vector routine that takes rows of memory of this type into accumulators.
+    pub has_row_fold: fn(Combine, DType) -> bool,
     /// How many threads share a launch. Results do not depend on it.
     pub threads: usize,
 }
 
 impl Target {
     /// Any machine.
-    pub const PORTABLE: Target = Target { has_routine: |_, _| false, threads: 4 };
+    pub const PORTABLE: Target = Target {
+        has_routine: |_, _| false,
+        has_fold: |_, _, _| false,
+        has_row_fold: |_, _| false,
+        threads: 4,
+    };
 }
 
 /// A plan; its outputs are the requested ones and then the kept ones.
@@ -331,12 +340,13 @@ impl Assembly<'_> {
         let mut kernel = kernel;
         remove_dead(&mut kernel);
         (self.observer)(Stage::Kernel { pass: "lowered", kernel: &kernel });
-        kernel = block_transpositions(tile_columns(kernel));
+        kernel = block_transpositions(tile_columns(kernel, self.target));
         (self.observer)(Stage::Kernel { pass: "tiled", kernel: &kernel });
         let tiled = kernel.body.iter().any(|s| matches!(s, Stmt::For(f) if f.step > 16));
         kernel = vectorize(&kernel);
         (self.observer)(Stage::Kernel { pass: "vectorized", kernel: &kernel });
-        kernel = strip_mine(kernel, &self.target.has_routine);
+        let work = work(&kernel);
+        kernel = strip_mine(kernel, self.target);
         remove_dead(&mut kernel);
         (self.observer)(Stage::Kernel { pass: "strips", kernel: &kernel });
         kernel = expand(&kernel);
@@ -347,7 +357,6 @@ impl Assembly<'_> {
         {
             return Err(CompileError::InvalidKernel { kernel: kernel.to_string(), why: e.to_string() });
         }
-        let work = work(&kernel);
         let bufs = params.iter().filter(|a| **a != Arg::Scratch).map(|&a| self.buffer(a)).collect();
         let per_iteration = work / kernel.parallel.max(1) as f64;
         let grain = (GRAIN / per_iteration.max(1e-3)).ceil().max(1.0) as usize;

@@ -103,7 +103,7 @@ fn mergeable(kernel: &Kernel, outer: Val, inner: Val, extent: usize) -> bool {
             Stmt::Let(v) => inst(kernel.inst(*v)),
             Stmt::Store { addr: a, .. } => addr(*a),
             Stmt::For(f) => all(kernel, &f.body, inst, addr),
-            Stmt::Check { .. } | Stmt::Strip { .. } => true,
+            Stmt::Check { .. } | Stmt::Strip { .. } | Stmt::FoldRows { .. } => true,
         })
     }
     all(kernel, &kernel.body, &inst_fits, &index_fits)

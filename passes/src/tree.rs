@@ -6,7 +6,7 @@
 //! the chunks of the outermost run can be computed by different threads, or kernels, with equal bits.
 
 use rustorch_ir::loops::build::LoopBuilder;
-use rustorch_ir::loops::{Combine, Elem, Val};
+use rustorch_ir::loops::{Combine, Val};
 use rustorch_ir::op::{Index, Input, Pull};
 use rustorch_ir::{DType, Type, Value};
 use smallvec::SmallVec;
@@ -209,26 +209,5 @@ impl Pull for OneChunk<'_> {
         let value = chunk(self.inner, combine, extents, &runs, init, (self.number, rows), &mut index, body);
         self.result.get_or_insert(value);
         value
-    }
-}
-
-/// The neutral element of a combination on a register type, for lanes that have seen nothing.
-pub fn neutral_bits(combine: Combine, elem: Elem) -> u64 {
-    match (combine, elem) {
-        (Combine::Add | Combine::Or, _) => 0,
-        (Combine::And, Elem::Mask) => 1,
-        (Combine::And, _) => u64::MAX >> (64 - elem.bits()),
-        (Combine::Mul, Elem::F32) => 1f32.to_bits() as u64,
-        (Combine::Mul, Elem::F64) => 1f64.to_bits(),
-        (Combine::Mul, _) => 1,
-        (Combine::Min, Elem::F32) => f32::INFINITY.to_bits() as u64,
-        (Combine::Max, Elem::F32) => f32::NEG_INFINITY.to_bits() as u64,
-        (Combine::Min, Elem::F64) => f64::INFINITY.to_bits(),
-        (Combine::Max, Elem::F64) => f64::NEG_INFINITY.to_bits(),
-        (Combine::Min, Elem::I32) => i32::MAX as u64,
-        (Combine::Max, Elem::I32) => i32::MIN as u32 as u64,
-        (Combine::Min, Elem::I64) => i64::MAX as u64,
-        (Combine::Max, Elem::I64) => i64::MIN as u64,
-        (Combine::Min | Combine::Max, Elem::Mask) => unreachable!("masks combine by and, or"),
     }
 }

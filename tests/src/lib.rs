@@ -15,6 +15,10 @@ pub const HOST: Target = Target {
     has_routine: |name, elem| {
         rustorch_backend::host::vector::strip_routine(name, elem == Elem::F64).is_some()
     },
+    has_fold: |combine, mem, lanes| {
+        rustorch_backend::host::vector::fold_routine(combine, mem, lanes).is_some()
+    },
+    has_row_fold: |combine, mem| rustorch_backend::host::vector::row_fold_routine(combine, mem).is_some(),
     threads: 4,
 };
 
@@ -70,7 +74,12 @@ pub fn bound<T: Copy>(inputs: &[&[T]]) -> Vec<Bound> {
 
 /// The outputs of a graph on f32 inputs.
 pub fn run_f32(g: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
-    let exe = Executable::new(compiled(g).plan).expect("emits");
+    run_plan(compiled(g), inputs)
+}
+
+/// The outputs of a plan of f32 alone.
+pub fn run_plan(compiled: Compiled, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
+    let exe = Executable::new(compiled.plan).expect("emits");
     let outputs: Vec<Buffer> = exe.run(&bound(inputs), &[]).expect("runs");
     let sizes = exe.plan().outputs.iter().map(|o| o.ty.shape.numel());
     outputs

@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{TargetFrontendConfig, TargetIsa};
 use rustorch_ir::dtype::DType;
-use rustorch_ir::loops::{BinOp, CastOp, CmpOp, Elem, Kernel, UnOp};
+use rustorch_ir::loops::{BinOp, CastOp, CmpOp, Combine, Elem, Kernel, UnOp};
 
 /// Memory that is there, at any alignment.
 pub(super) fn plain() -> MemFlagsData {
@@ -471,6 +471,28 @@ impl Target for Emitter<'_> {
     ) -> Result<(), BackendError> {
         let function = self.symbols.strip(routine, elem).ok_or(BackendError::UnknownRoutine(routine))?;
         let args: Vec<Value> = src.iter().copied().chain([dst, count]).collect();
+        self.call(function, &args, None);
+        Ok(())
+    }
+
+    fn fold(
+        &mut self,
+        combine: Combine,
+        mem: DType,
+        lanes: u16,
+        src: Value,
+        count: Value,
+    ) -> Result<Value, BackendError> {
+        let function = self.symbols.fold(combine, mem, lanes);
+        let function = function.ok_or(BackendError::UnknownRoutine(combine.word()))?;
+        let result = if mem == DType::F64 { types::F64 } else { types::F32 };
+        let call = self.call(function, &[src, count], Some(result));
+        Ok(self.b.inst_results(call)[0])
+    }
+
+    fn fold_rows(&mut self, combine: Combine, mem: DType, args: [Value; 5]) -> Result<(), BackendError> {
+        let function = self.symbols.fold_rows(combine, mem);
+        let function = function.ok_or(BackendError::UnknownRoutine(combine.word()))?;
         self.call(function, &args, None);
         Ok(())
     }

@@ -149,6 +149,7 @@ fn mark_block(block: &Block, computed: &mut [bool]) {
             Stmt::Store { value, .. } => mark(*value),
             Stmt::Check { ok, detail, .. } => [*ok, *detail].into_iter().for_each(mark),
             Stmt::Strip { count, .. } => mark(*count),
+            Stmt::FoldRows { rows, count, .. } => [*rows, *count].into_iter().for_each(mark),
         }
     }
 }

@@ -55,7 +55,7 @@ impl<T: Target> Walk<'_, T> {
             Inst::Load { buf, mem, addr } => self.load(v, *buf, *mem, *addr, part),
             Inst::Splat(a) => return Ok(self.splat(v, *a, *ty, part)),
             Inst::Ramp(base, step) => self.ramp(*base, *step, *ty, part),
-            Inst::ReduceLanes(..) => unreachable!("ends a bundle"),
+            Inst::ReduceLanes(..) | Inst::Fold { .. } => unreachable!("ends a bundle"),
             Inst::Math(name, _) => return Err(BackendError::UnknownRoutine(name)),
             Inst::Table(name, index) => self.table(v, name, *index, part)?,
         };

@@ -164,6 +164,12 @@ impl<'k, T: Target> Walk<'k, T> {
                         self.flush(&mut bundle)?;
                         let value = self.reduce_lanes(combine, a);
                         self.define(*v, 0, Part::One(value));
+                    } else if let Inst::Fold { combine, lanes, src, count } = *self.kernel.inst(*v) {
+                        self.flush(&mut bundle)?;
+                        let mem = self.kernel.params[src.buf.0 as usize].mem;
+                        let (src, count) = (self.stretch(src), self.one(count));
+                        let value = self.target.fold(combine, mem, lanes, src, count)?;
+                        self.define(*v, 0, Part::One(value));
                     } else {
                         self.enqueue(&mut bundle, stmt, self.kernel.ty(*v).lanes)?;
                     }
@@ -189,13 +195,21 @@ impl<'k, T: Target> Walk<'k, T> {
                     let (dst, count) = (self.stretch(*dst), self.one(*count));
                     self.target.strip(routine, elem, &src, dst, count)?;
                 }
+                Stmt::FoldRows { combine, src, stride, rows, acc, count } => {
+                    self.flush(&mut bundle)?;
+                    let mem = self.kernel.params[src.buf.0 as usize].mem;
+                    let (src, acc) = (self.stretch(*src), self.buffer(*acc));
+                    let (rows, count) = (self.one(*rows), self.one(*count));
+                    let stride = self.int(*stride);
+                    self.target.fold_rows(*combine, mem, [acc, src, rows, stride, count])?;
+                }
             }
         }
         self.flush(&mut bundle)
     }
 
     /// Emits a scalar statement at once and lets a wide one wait for the others of its bundle. A scalar `Let`
-    /// reads nothing of a bundle but memory, since [`Inst::ReduceLanes`] ends it.
+    /// reads nothing of a bundle but memory, since [`Inst::ReduceLanes`] and [`Inst::Fold`] end it.
     fn enqueue(&mut self, bundle: &mut Bundle<'k>, stmt: &'k Stmt, lanes: u16) -> Result<(), BackendError> {
         let access = Access::of(self.kernel, stmt);
         let parts = part_count(lanes);
@@ -235,7 +249,9 @@ impl<'k, T: Target> Walk<'k, T> {
                 }
             }
             Stmt::Store { buf, mem, addr, value } => self.store(buf, mem, addr, value, part),
-            Stmt::For(_) | Stmt::Check { .. } | Stmt::Strip { .. } => unreachable!("not straight-line"),
+            Stmt::For(_) | Stmt::Check { .. } | Stmt::Strip { .. } | Stmt::FoldRows { .. } => {
+                unreachable!("not straight-line")
+            }
         }
         Ok(())
     }
@@ -319,7 +335,7 @@ impl<'k, T: Target> Walk<'k, T> {
 /// Whether a block writes memory.
 fn writes(block: &Block) -> bool {
     block.iter().any(|stmt| match stmt {
-        Stmt::Store { .. } | Stmt::Strip { .. } => true,
+        Stmt::Store { .. } | Stmt::Strip { .. } | Stmt::FoldRows { .. } => true,
         Stmt::For(f) => writes(&f.body),
         Stmt::Let(_) | Stmt::Check { .. } => false,
     })

@@ -29,6 +29,8 @@ pub struct Case {
 pub struct Options<'a> {
     /// Routines of [`Stmt::Strip`] with their numbers of arguments.
     pub strips: &'a [(&'static str, usize)],
+    /// Whether there are folds.
+    pub folds: bool,
     pub tables: &'a [&'static str],
     /// Whether checks appear; most of them fail on some data.
     pub checks: bool,
@@ -77,6 +79,11 @@ impl<'a> Generator<'a> {
         add(&mut rng, Role::Out, 1, 3);
         add(&mut rng, Role::InOut, 0, 2);
         add(&mut rng, Role::Scratch(ROW as usize), 0, 2);
+        if options.folds {
+            let mem = *rng.pick(&[DType::F16, DType::BF16, DType::F32, DType::F64]);
+            let float = if mem == DType::F64 { DType::F64 } else { DType::F32 };
+            params.extend([mem, float].map(|mem| Param { mem, role: Role::Scratch(ROW as usize) }));
+        }
         if !options.strips.is_empty() {
             let mem = *rng.pick(&[DType::F32, DType::F64]);
             params.extend([Param { mem, role: Role::Scratch(ROW as usize) }; 3]);
@@ -329,6 +336,7 @@ impl<'a> Generator<'a> {
                     self.store(Buf(buf as u32));
                 }
                 7 if self.row.is_some() && !self.options.strips.is_empty() => self.strip(),
+                8 if self.row.is_some() && self.options.folds => self.fold(),
                 _ => {
                     let ty = self.some_ty();
                     self.instruction(ty);
@@ -352,6 +360,31 @@ impl<'a> Generator<'a> {
         let (v, below) = (self.value(Ty::I64), self.int(Elem::I64, ROW - 1));
         let count = self.bin(BinOp::And, v, below);
         self.push(Stmt::Strip { routine, src, dst, count });
+    }
+
+    /// Of the two parameters before those of strips.
+    fn fold(&mut self) {
+        let end = self.params.len() - if self.options.strips.is_empty() { 0 } else { 3 };
+        let [mem, acc] = [2, 1].map(|k| Buf((end - k) as u32));
+        let elem = fold::register_of(self.params[mem.0 as usize].mem).expect("a float");
+        let combine = self.some_combine(elem);
+        let masked = |g: &mut Self, mask: i64| {
+            let (v, mask) = (g.value(Ty::I64), g.int(Elem::I64, mask));
+            g.bin(BinOp::And, v, mask)
+        };
+        if self.rng.chance(50) {
+            // The routines' own numbers of lanes.
+            let lanes =
+                if elem == Elem::F64 || matches!(combine, Combine::Min | Combine::Max) { 16 } else { 32 };
+            let (count, at) = (masked(self, 96 / lanes * lanes), masked(self, 31));
+            let src = Stretch { buf: mem, at: self.rng.chance(70).then_some(at) };
+            self.emit(Inst::Fold { combine, lanes: lanes as u16, src, count }, Ty::scalar(elem));
+        } else {
+            let stride = self.rng.below(17) as i64;
+            let (rows, at, count) = (masked(self, 3), masked(self, 15), masked(self, 63));
+            let src = Stretch { buf: mem, at: Some(at) };
+            self.push(Stmt::FoldRows { combine, src, stride, rows, acc, count });
+        }
     }
 
     fn nested(&mut self, depth: u32) {

@@ -610,5 +610,9 @@ pub fn operands(inst: &Inst, mut f: impl FnMut(Val)) {
             f(*c);
         }
         Inst::Load { addr, .. } => f(addr.index()),
+        Inst::Fold { src, count, .. } => {
+            src.at.into_iter().for_each(&mut f);
+            f(*count);
+        }
     }
 }

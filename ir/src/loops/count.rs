@@ -51,6 +51,14 @@ impl Counter<'_> {
                     sum.stored[buf.0 as usize] += lanes * mem.size() as u64;
                 }
                 Stmt::Strip { src, dst, count, .. } => self.strip(src, *dst, *count, &mut sum),
+                Stmt::FoldRows { src, rows, acc, count, .. } => {
+                    let [rows, count] = [rows, count].map(|v| self.value(*v).unwrap_or(1).max(0) as u64);
+                    let size = |buf: Buf| self.kernel.params[buf.0 as usize].mem.size() as u64;
+                    sum.flops += rows * count;
+                    sum.loaded[src.buf.0 as usize] += rows * count * size(src.buf);
+                    sum.loaded[acc.0 as usize] += count * size(*acc);
+                    sum.stored[acc.0 as usize] += count * size(*acc);
+                }
                 Stmt::Check { .. } => {}
             }
         }
@@ -89,6 +97,7 @@ impl Counter<'_> {
                 self.depends(l.begin, var) || self.depends(l.end, var) || self.steers(var, &l.body)
             }
             Stmt::Strip { count, .. } => self.depends(*count, var),
+            Stmt::FoldRows { rows, count, .. } => self.depends(*rows, var) || self.depends(*count, var),
             Stmt::Let(_) | Stmt::Store { .. } | Stmt::Check { .. } => false,
         })
     }
@@ -115,6 +124,10 @@ impl Counter<'_> {
         if let Inst::Load { buf, mem, .. } = self.kernel.inst(v) {
             sum.loaded[buf.0 as usize] += lanes * mem.size() as u64;
         }
+        if let Inst::Fold { src, count, .. } = self.kernel.inst(v) {
+            let size = self.kernel.params[src.buf.0 as usize].mem.size() as u64;
+            sum.loaded[src.buf.0 as usize] += self.value(*count).unwrap_or(1).max(0) as u64 * size;
+        }
         if !matches!(ty.elem, Elem::F32 | Elem::F64) {
             return;
         }
@@ -122,6 +135,7 @@ impl Counter<'_> {
             Inst::Bin(..) | Inst::Math(..) => lanes,
             Inst::Un(op, _) if !matches!(op, UnOp::Neg | UnOp::Abs) => lanes,
             Inst::Fma(..) => 2 * lanes,
+            Inst::Fold { count, .. } => self.value(*count).unwrap_or(1).max(0) as u64,
             Inst::ReduceLanes(_, of) => self.kernel.ty(*of).lanes.saturating_sub(1) as u64,
             _ => 0,
         };

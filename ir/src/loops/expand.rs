@@ -30,11 +30,23 @@ pub fn expand(kernel: &Kernel) -> Kernel {
 /// The number of instructions that a function with results of this type expands to.
 pub fn expansion_size(name: &str, elem: Elem) -> usize {
     let mut b = LoopBuilder::new();
+    expand_alone(&mut b, name, elem)
+}
+
+/// The instructions that a function with results of this type expands to, with arguments from nowhere.
+pub fn expansion(name: &str, elem: Elem) -> Kernel {
+    let mut b = LoopBuilder::new();
+    expand_alone(&mut b, name, elem);
+    b.finish(name.into(), 1)
+}
+
+/// Gives how many instructions it were.
+fn expand_alone(b: &mut LoopBuilder, name: &str, elem: Elem) -> usize {
     let arity = scalar_math::math_arity(name).unwrap_or(0);
     let elem = scalar_math::conversion(name).map_or(elem, |(from, _)| register_of(from));
     let args: SmallVec<[Val; 2]> = (0..arity).map(|_| b.opaque(Ty::scalar(elem))).collect();
     let before = b.len();
-    scalar_math::expand(&mut b, name, &args);
+    scalar_math::expand(b, name, &args);
     b.len() - before
 }
 
@@ -94,6 +106,12 @@ impl Expand<'_> {
                     let dst = dst.map(|v| self.name(v));
                     self.b.push(Stmt::Strip { routine, src, dst, count });
                 }
+                Stmt::FoldRows { combine, src, stride, rows, acc, count } => {
+                    let (rows, count) = (self.name(*rows), self.name(*count));
+                    let src = src.map(|v| self.name(v));
+                    let (combine, stride, acc) = (*combine, *stride, *acc);
+                    self.b.push(Stmt::FoldRows { combine, src, stride, rows, acc, count });
+                }
             }
         }
     }
@@ -132,6 +150,11 @@ impl Expand<'_> {
             Inst::Splat(a) => Inst::Splat(self.name(a)),
             Inst::Ramp(a, step) => Inst::Ramp(self.name(a), step),
             Inst::ReduceLanes(op, a) => Inst::ReduceLanes(op, self.name(a)),
+            Inst::Fold { combine, lanes, src, count } => {
+                let inst =
+                    Inst::Fold { combine, lanes, src: src.map(|v| self.name(v)), count: self.name(count) };
+                return self.b.emit_pinned(inst, ty);
+            }
             Inst::Table(name, a) => Inst::Table(name, self.name(a)),
             Inst::Const(_) | Inst::Scalar(_) | Inst::Defined => unreachable!("stands in no block"),
         };

@@ -293,6 +293,9 @@ impl<'k> Machine<'k, '_> {
                     None => Ok(()),
                 },
                 Stmt::Strip { routine, src, dst, count } => self.run_strip(routine, src, *dst, *count),
+                Stmt::FoldRows { combine, src, stride, rows, acc, count } => {
+                    self.fold_rows(*combine, *src, (*stride, *rows), *acc, *count)
+                }
             };
             done.map_err(|fault| Exit::Fault(stmt, fault))?;
         }
@@ -381,6 +384,28 @@ impl<'k> Machine<'k, '_> {
         Ok(())
     }
 
+    fn fold_rows(
+        &mut self,
+        combine: Combine,
+        src: Stretch,
+        (stride, rows): (i64, Val),
+        acc: Buf,
+        count: Val,
+    ) -> Result<(), Fault> {
+        let at = src.at.map_or(0, |v| self.get(v) as i64);
+        let mem = self.memory[src.buf.0 as usize].mem;
+        let elem = register_of(self.memory[acc.0 as usize].mem);
+        for row in 0..self.get(rows) as i64 {
+            for k in 0..self.get(count) as i64 {
+                let element = self.memory[src.buf.0 as usize].load(src.buf, at + row * stride + k)?;
+                let own = self.memory[acc.0 as usize].load(acc, k)?;
+                let next = lanes::combine(combine, elem, own, fold::widened(mem, element));
+                self.memory[acc.0 as usize].store(acc, k, next)?;
+            }
+        }
+        Ok(())
+    }
+
     fn inst(&mut self, v: Val) -> Result<(), Fault> {
         let (inst, ty) = &self.kernel.insts[v.0 as usize];
         let (d, n) = (self.at(v), ty.lanes as usize);
@@ -450,6 +475,18 @@ impl<'k> Machine<'k, '_> {
                 let (a, lanes) = (self.at(*a), self.kernel.ty(*a).lanes as usize);
                 let mut copy: SmallVec<[u64; 32]> = SmallVec::from_slice(&self.regs[a..a + lanes]);
                 self.regs[d] = lanes::reduce(*combine, ty.elem, &mut copy);
+            }
+            Inst::Fold { combine, lanes, src, count } => {
+                let (at, count) = (src.at.map_or(0, |v| self.get(v) as i64), self.get(*count) as i64);
+                let memory = &self.memory[src.buf.0 as usize];
+                let mut all: SmallVec<[u64; 32]> =
+                    SmallVec::from_elem(combine.neutral(ty.elem), *lanes as usize);
+                for k in 0..count {
+                    let lane = &mut all[k as usize % *lanes as usize];
+                    let element = fold::widened(memory.mem, memory.load(src.buf, at + k)?);
+                    *lane = lanes::combine(*combine, ty.elem, *lane, element);
+                }
+                self.regs[d] = lanes::reduce(*combine, ty.elem, &mut all);
             }
             Inst::Math(name, args) => {
                 for k in 0..n {

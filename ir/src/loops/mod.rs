@@ -14,6 +14,7 @@ pub mod build;
 mod core;
 pub mod count;
 pub mod expand;
+pub mod fold;
 pub mod interp;
 pub mod parse;
 pub mod text;
@@ -222,6 +223,15 @@ pub enum Inst {
     /// Several lanes combined by halves: lane `k`, as the accumulator, with lane `k + lanes/2`, again until
     /// one is left.
     ReduceLanes(Combine, Val),
+    /// Neighbouring floats of memory in so many lanes, which begin with the neutral element, and those as
+    /// [`Inst::ReduceLanes`] does: a host vector routine. 16 bits are widened to F32. `count` is an I64 scalar, a
+    /// multiple of `lanes`.
+    Fold {
+        combine: Combine,
+        lanes: u16,
+        src: Stretch,
+        count: Val,
+    },
     /// A float function of the table of expansions (`scalar_math::expand`), or a conversion of it
     /// (`scalar_math::conversion`). Loops are put into lanes and strips while it stands; [`expand::expand`]
     /// replaces it before a kernel is emitted.
@@ -257,6 +267,17 @@ pub enum Stmt {
         routine: &'static str,
         src: SmallVec<[Stretch; 2]>,
         dst: Stretch,
+        count: Val,
+    },
+    /// `acc[j] = combine(acc[j], src[r * stride + j])` of each row `r` below `rows`, in order, and each column `j`
+    /// below `count`: a host vector routine. `acc` is scratch of the floats that `src` has, 16 bits being widened to
+    /// F32; `rows` and `count` are I64 scalars.
+    FoldRows {
+        combine: Combine,
+        src: Stretch,
+        stride: i64,
+        rows: Val,
+        acc: Buf,
         count: Val,
     },
 }

@@ -172,6 +172,7 @@ impl<'t> Parser<'t> {
                     Stmt::Check { ok, code, detail: self.value()? }
                 }
                 "strip" => self.strip()?,
+                "fold_rows" => self.fold_rows()?,
                 _ => return Err(self.tokens.error_before("a statement or `}`")),
             });
         }
@@ -236,6 +237,19 @@ impl<'t> Parser<'t> {
         Ok(Stmt::Strip { routine, src, dst, count: self.value()? })
     }
 
+    fn fold_rows(&mut self) -> Parse<Stmt> {
+        let combine = self.one_of(Combine::from_word, "a combination")?;
+        let src = self.stretch()?;
+        self.tokens.word("stride")?;
+        let stride = self.tokens.integer("a stride")?;
+        self.tokens.word("rows")?;
+        let rows = self.value()?;
+        self.tokens.word("into")?;
+        let acc = self.buffer()?;
+        self.tokens.word("count")?;
+        Ok(Stmt::FoldRows { combine, src, stride, rows, acc, count: self.value()? })
+    }
+
     fn stretch(&mut self) -> Parse<Stretch> {
         let buf = self.buffer()?;
         let mut at = None;
@@ -288,6 +302,14 @@ impl<'t> Parser<'t> {
             "reduce" => {
                 let combine = self.one_of(Combine::from_word, "a combination")?;
                 Inst::ReduceLanes(combine, self.value()?)
+            }
+            "fold" => {
+                let combine = self.one_of(Combine::from_word, "a combination")?;
+                let src = self.stretch()?;
+                self.tokens.word("lanes")?;
+                let lanes = self.tokens.integer("a number of lanes")?;
+                self.tokens.word("count")?;
+                Inst::Fold { combine, lanes, src, count: self.value()? }
             }
             "math" => {
                 let name = intern(self.tokens.name()?);

@@ -184,7 +184,7 @@ fn introduced(k: &Kernel) -> FxHashMap<Val, (&Inst, Ty)> {
                     }
                     visit(k, &l.body, lets, implied);
                 }
-                Stmt::Store { .. } | Stmt::Check { .. } | Stmt::Strip { .. } => {}
+                Stmt::Store { .. } | Stmt::Check { .. } | Stmt::Strip { .. } | Stmt::FoldRows { .. } => {}
             }
         }
     }
@@ -232,6 +232,9 @@ impl Display for StmtText<'_> {
                     write!(f, "{}{s}", if i == 0 { "" } else { ", " })?;
                 }
                 write!(f, ") -> {dst} count {count}")
+            }
+            Stmt::FoldRows { combine, src, stride, rows, acc, count } => {
+                write!(f, "fold_rows {combine} {src} stride {stride} rows {rows} into {acc} count {count}")
             }
         }
     }
@@ -282,6 +285,9 @@ impl Display for InstText<'_> {
             Inst::Splat(a) => write!(f, "splat {a}"),
             Inst::Ramp(base, step) => write!(f, "ramp {base} by {step}"),
             Inst::ReduceLanes(combine, a) => write!(f, "reduce {combine} {a}"),
+            Inst::Fold { combine, lanes, src, count } => {
+                write!(f, "fold {combine} {src} lanes {lanes} count {count}")
+            }
             Inst::Math(name, args) => {
                 write!(f, "math {}", Name(name))?;
                 args.iter()

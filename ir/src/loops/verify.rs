@@ -239,6 +239,13 @@ impl Types<'_> {
                     Err(Problem::Type(*a, operand, "several lanes".into()))
                 }
             }
+            Inst::Fold { combine, lanes, src, count } => {
+                result(Ty::scalar(self.folded(*combine, *src)?))?;
+                if !matches!(lanes, 2 | 4 | 8 | 16 | 32) {
+                    return Err(Problem::LaneCount(*lanes));
+                }
+                self.index(*count)
+            }
             Inst::Math(name, args) => {
                 let converted = conversion(name).map(|(from, to)| (register_of(from), register_of(to)));
                 let (from, to) = converted.unwrap_or((ty.elem, ty.elem));
@@ -329,6 +336,28 @@ impl Types<'_> {
             return Err(Problem::NotWritable(dst.buf));
         }
         self.index(count)
+    }
+
+    fn fold_rows(&self, combine: Combine, src: Stretch, rows: Val, acc: Buf, count: Val) -> Check {
+        let elem = self.folded(combine, src)?;
+        let (held, wanted) =
+            (self.stretch(acc.into())?, if elem == Elem::F64 { DType::F64 } else { DType::F32 });
+        if held != wanted {
+            return Err(Problem::StoredType(acc, held, wanted));
+        }
+        self.index(rows)?;
+        self.index(count)
+    }
+
+    /// The register in which the elements of a stretch are combined.
+    fn folded(&self, combine: Combine, src: Stretch) -> Result<Elem, Problem> {
+        let mem = self.stretch(src)?;
+        let elem = fold::register_of(mem).ok_or(Problem::Undefined("fold", register_of(mem)))?;
+        combine_applies(combine, elem)?;
+        if self.kernel.params[src.buf.0 as usize].role == Role::Out {
+            return Err(Problem::NotReadable(src.buf));
+        }
+        Ok(elem)
     }
 
     /// The type of its memory; what has no index is scratch.
@@ -478,6 +507,10 @@ impl<'k> Scopes<'k> {
                 self.used(*count)?;
                 src.iter().chain([dst]).filter_map(|s| s.at).try_for_each(|v| self.used(v))?;
                 self.types.strip(routine, src, *dst, *count)
+            }
+            Stmt::FoldRows { combine, src, rows, acc, count, .. } => {
+                [*rows, *count].into_iter().chain(src.at).try_for_each(|v| self.used(v))?;
+                self.types.fold_rows(*combine, *src, *rows, *acc, *count)
             }
             Stmt::Let(_) | Stmt::For(_) => unreachable!("these define values"),
         }

@@ -5,14 +5,21 @@
 //! columns are cut into tiles and the rows into blocks of a few, and the block's loop goes outside that over
 //! the columns of the tile: what is read is a handful of streams. The accumulators wait in scratch memory
 //! between blocks. Each column takes in its rows in the same order as before, so no bit changes.
+//!
+//! Where a row is nothing but what is read, the host's vector routines take it into the accumulators.
 
 use super::cost::can_vectorize;
 use super::edit::rename;
+use super::extremes::extreme;
+use super::folds::source;
 use super::{Varying, edit, inner_loops, stride, trip_count};
+use crate::compile::Target;
 use rustc_hash::FxHashMap;
 use rustorch_ir::DType;
 use rustorch_ir::loops::build::operands;
-use rustorch_ir::loops::{Addr, Block, Buf, Carried, Elem, For, Inst, Kernel, Param, Role, Stmt, Ty, Val};
+use rustorch_ir::loops::{
+    Addr, BinOp, Block, Buf, Carried, Combine, Elem, For, Inst, Kernel, Param, Role, Stmt, Stretch, Ty, Val,
+};
 use smallvec::SmallVec;
 
 /// Rows that are read side by side.
@@ -26,15 +33,25 @@ const NARROW: u64 = 64;
 const FEW: u64 = 32;
 
 /// Rewrites the loops over columns that hold reductions over many rows.
-pub fn tile_columns(kernel: Kernel) -> Kernel {
-    let mut t = Tiles { k: kernel };
+pub fn tile_columns(kernel: Kernel, target: &Target) -> Kernel {
+    let mut t = Tiles { k: kernel, target };
     let body = std::mem::take(&mut t.k.body);
     t.k.body = t.block(body);
     t.k
 }
 
-struct Tiles {
+struct Tiles<'t> {
     k: Kernel,
+    target: &'t Target,
+}
+
+/// A row that is only read, and how it is taken in.
+struct PlainRow {
+    combine: Combine,
+    buf: Buf,
+    index: Val,
+    /// Elements from one row to the next.
+    stride: i64,
 }
 
 /// What is renamed while a stage is made, and where earlier stages left their results.
@@ -46,9 +63,9 @@ struct Scope<'a> {
 }
 
 /// Fills the body of a loop over columns, under the new names of that loop.
-type Make<'a> = dyn FnMut(&mut Tiles, &mut FxHashMap<Val, Val>, &Scope<'_>, &mut Block) + 'a;
+type Make<'a> = dyn FnMut(&mut Tiles<'_>, &mut FxHashMap<Val, Val>, &Scope<'_>, &mut Block) + 'a;
 
-impl Tiles {
+impl Tiles<'_> {
     fn add(&mut self, inst: Inst, ty: Ty) -> Val {
         edit::add(&mut self.k, inst, ty)
     }
@@ -114,7 +131,7 @@ impl Tiles {
             },
             Stmt::For(r) => self.is_plain(f, varying, &r.body),
             Stmt::Store { .. } => true,
-            Stmt::Check { .. } | Stmt::Strip { .. } => false,
+            Stmt::Check { .. } | Stmt::Strip { .. } | Stmt::FoldRows { .. } => false,
         })
     }
 
@@ -194,9 +211,12 @@ impl Tiles {
         let first = self.add(Inst::Defined, Ty::I64);
         let mut body = Vec::new();
         let past = edit::capped(&mut self.k, first, ROWS, r.end, &mut body);
-        self.columns(scope, end, &mut body, &mut |t, names, scope, out| {
-            t.stretch(r, &held, (first, past), names, scope, out);
-        });
+        match self.plain_row(r, scope) {
+            Some(row) => self.by_routine(r, &row, scope, (first, past), end, held[0], &mut body),
+            None => self.columns(scope, end, &mut body, &mut |t, names, scope, out| {
+                t.stretch(r, &held, (first, past), names, scope, out);
+            }),
+        }
         out.push(Stmt::For(Box::new(For {
             var: first,
             begin: r.begin,
@@ -206,6 +226,77 @@ impl Tiles {
             body,
         })));
         scope.kept.extend(r.carried.iter().map(|c| c.result).zip(held));
+    }
+
+    /// The row of a loop over rows, if a routine can take in its neighbouring elements.
+    fn plain_row(&self, r: &For, scope: &Scope<'_>) -> Option<PlainRow> {
+        let [c] = r.carried.as_slice() else { return None };
+        let combine = c.combine?;
+        let x = match *self.k.inst(c.next) {
+            Inst::Bin(BinOp::Add | BinOp::Mul, a, x) if a == c.phi => x,
+            _ => extreme(&self.k, c)?,
+        };
+        let (buf, index) = source(&self.k, x)?;
+        let (down, along) = (Varying::of(&self.k, r), Varying::of(&self.k, scope.columns));
+        let whole = stride(&self.k, &along, scope.columns, index) == Some(1)
+            && self.k.ty(c.phi).elem.is_float()
+            && r.body.iter().all(|s| matches!(s, Stmt::Let(_)));
+        let stride = stride(&self.k, &down, r, index)?;
+        let mem = self.k.params[buf.0 as usize].mem;
+        (whole && (self.target.has_row_fold)(combine, mem)).then_some(PlainRow {
+            combine,
+            buf,
+            index,
+            stride,
+        })
+    }
+
+    /// A block of rows into the accumulators of the tile.
+    #[allow(clippy::too_many_arguments)] // the state of one loop
+    fn by_routine(
+        &mut self,
+        r: &For,
+        row: &PlainRow,
+        scope: &Scope<'_>,
+        (begin, past): (Val, Val),
+        end: Val,
+        acc: Buf,
+        out: &mut Block,
+    ) {
+        let count = edit::distance(&mut self.k, scope.tile, end, out);
+        let rows = edit::distance(&mut self.k, begin, past, out);
+        let mut names = FxHashMap::from_iter([(scope.columns.var, scope.tile), (r.var, begin)]);
+        let at = self.index_of(row.index, r, &mut names, scope, out);
+        let src = Stretch { buf: row.buf, at: Some(at) };
+        out.push(Stmt::FoldRows { combine: row.combine, src, stride: row.stride, rows, acc, count });
+    }
+
+    /// An index of a row, computed again at the tile's first column.
+    fn index_of(
+        &mut self,
+        v: Val,
+        r: &For,
+        names: &mut FxHashMap<Val, Val>,
+        scope: &Scope<'_>,
+        out: &mut Block,
+    ) -> Val {
+        if let Some(&known) = names.get(&v) {
+            return known;
+        }
+        let inside = |block: &Block| block.iter().any(|s| matches!(s, Stmt::Let(x) if *x == v));
+        if !inside(&r.body) && !inside(&scope.columns.body) {
+            return v;
+        }
+        let (inst, ty) = self.k.insts[v.0 as usize].clone();
+        let mut needs: SmallVec<[Val; 4]> = SmallVec::new();
+        operands(&inst, |o| needs.push(o));
+        for o in needs {
+            let new = self.index_of(o, r, names, scope, out);
+            names.insert(o, new);
+        }
+        let new = self.put(rename(&inst, names), ty, out);
+        names.insert(v, new);
+        new
     }
 
     /// The rows of one block for one column, its accumulators from scratch and back.
@@ -261,7 +352,9 @@ impl Tiles {
                     let addr = Addr::Unit(to(addr.index()));
                     body.push(Stmt::Store { buf: *buf, mem: *mem, addr, value: to(*value) });
                 }
-                Stmt::For(_) | Stmt::Check { .. } | Stmt::Strip { .. } => unreachable!("rows are plain"),
+                Stmt::For(_) | Stmt::Check { .. } | Stmt::Strip { .. } | Stmt::FoldRows { .. } => {
+                    unreachable!("rows are plain")
+                }
             }
         }
         for (c, new) in r.carried.iter().zip(&mut carried) {

@@ -1,15 +1,18 @@
 //! What it costs to run a loop in lanes.
 
 use super::{Varying, inner_loops, stride, trip_count};
-use rustorch_ir::loops::{Addr, Block, CastOp, For, Inst, Kernel, Stmt, Val};
+use rustc_hash::FxHashMap;
+use rustorch_ir::loops::expand::expansion;
+use rustorch_ir::loops::{Addr, Block, CastOp, Elem, For, Inst, Kernel, Role, Stmt, Val};
+use std::cell::RefCell;
 
 /// What it costs to take a lane's index out of its register and to put what lies there into another, where a loop one
 /// by one has a plain access.
 const GATHERED: f64 = 6.0;
-/// What a function of the table of expansions costs, in instructions.
-const MATH: f64 = 20.0;
-/// Iterations assumed of a loop whose bounds are known only at run time.
-const UNKNOWN: f64 = 256.0;
+/// What an instruction of a function's expansion costs, which mostly runs in registers wider than the lanes' own.
+const IN_ROUTINE: f64 = 0.5;
+/// Iterations assumed of a loop whose bounds are known only at run time: of a chunk of a long reduction in its lanes.
+const UNKNOWN: f64 = 512.0;
 /// Iterations assumed of a loop that runs once if some lane wants it: see `LoopBuilder::if_ever`.
 const RARE: f64 = 1.0 / 64.0;
 
@@ -26,9 +29,7 @@ fn block_allows(kernel: &Kernel, l: &For, varying: &Varying, block: &Block) -> b
     block.iter().all(|stmt| match stmt {
         Stmt::Let(v) => match kernel.inst(*v) {
             // A read of a buffer that is written here: only in step with the lanes.
-            Inst::Load { buf, addr, .. }
-                if kernel.params[buf.0 as usize].role != rustorch_ir::loops::Role::In =>
-            {
+            Inst::Load { buf, addr, .. } if kernel.params[buf.0 as usize].role != Role::In => {
                 stride(kernel, varying, l, addr.index()).is_some_and(|s| s != 0)
             }
             _ => true,
@@ -39,7 +40,7 @@ fn block_allows(kernel: &Kernel, l: &For, varying: &Varying, block: &Block) -> b
             _ => false,
         },
         Stmt::Check { .. } => true,
-        Stmt::Strip { .. } => false,
+        Stmt::Strip { .. } | Stmt::FoldRows { .. } => false,
         Stmt::For(f) => {
             !varying.get(f.begin) && !varying.get(f.end) && block_allows(kernel, l, varying, &f.body)
         }
@@ -129,13 +130,34 @@ fn stmt_cost(kernel: &Kernel, stmt: &Stmt, lanes: Lanes<'_>) -> f64 {
         Stmt::Let(v) => match kernel.inst(*v) {
             Inst::Load { addr, .. } => access(addr.index()),
             Inst::Affine { .. } => 0.1,
-            Inst::Math(..) => MATH * compute(*v),
+            Inst::Math(name, _) => math_cost(name, kernel.ty(*v).elem) * compute(*v),
             _ => compute(*v),
         },
         Stmt::Store { addr, .. } => access(addr.index()),
-        Stmt::Check { .. } | Stmt::Strip { .. } => 1.0,
+        Stmt::Check { .. } => 1.0,
+        Stmt::Strip { .. } => 1.0,
+        // Of a block of rows, in the widest registers; a tile is no wider than the kernel.
+        Stmt::FoldRows { acc, .. } => match kernel.params[acc.0 as usize].role {
+            Role::Scratch(n) => n.min(kernel.parallel) as f64,
+            _ => 1.0,
+        },
         Stmt::For(f) => loop_cost(kernel, f, lanes, None, None),
     }
+}
+
+thread_local! {
+    static MATH: RefCell<FxHashMap<(&'static str, Elem), f64>> = RefCell::default();
+}
+
+/// What a function of the table costs in its expansion, for results of this type.
+fn math_cost(name: &'static str, elem: Elem) -> f64 {
+    let known = MATH.with_borrow(|known| known.get(&(name, elem)).copied());
+    known.unwrap_or_else(|| {
+        let alone = expansion(name, elem);
+        let cost = IN_ROUTINE * block_cost(&alone, &alone.body, None, None);
+        MATH.with_borrow_mut(|known| known.insert((name, elem), cost));
+        cost
+    })
 }
 
 /// The cost of a loop whose inner loops each take their own best choice.
@@ -145,15 +167,18 @@ pub fn inner_cost(kernel: &Kernel, l: &For, best: &mut dyn FnMut(&For) -> f64) -
     trips(kernel, l, None, None) * (own + inner_loops(&l.body).map(best).sum::<f64>())
 }
 
-/// An estimate of the work of a whole kernel, in scalar instructions.
+/// An estimate of the work of a whole kernel in lanes, in instructions of a whole width.
 pub fn work(kernel: &Kernel) -> f64 {
     let parallel = kernel.parallel as f64;
     let mut before = None;
     let mut work = 0.0;
     for stmt in &kernel.body {
         match stmt {
-            // Main loop and tail of a parallel loop share its iterations.
-            Stmt::For(f) if f.end == kernel.end || f.begin == kernel.begin => {
+            // The main loop of a parallel loop, to which its tails are what is left of a step.
+            Stmt::For(f)
+                if f.begin == kernel.begin
+                    || f.end == kernel.end && before.is_none_or(|b: &For| b.end != f.begin) =>
+            {
                 let inside = Around { outer: f, up: None };
                 work += parallel / f.step as f64 * block_cost(kernel, &f.body, None, Some(&inside));
             }

@@ -35,6 +35,9 @@ fn mark_block(kernel: &Kernel, block: &Block, used: &mut [bool]) {
                 mark(*count);
                 src.iter().chain([dst]).filter_map(|s| s.at).for_each(&mut mark);
             }
+            Stmt::FoldRows { src, rows, count, .. } => {
+                [*rows, *count].into_iter().chain(src.at).for_each(&mut mark);
+            }
             Stmt::For(f) => {
                 mark(f.begin);
                 mark(f.end);
@@ -77,6 +80,6 @@ fn has_effect(block: &[Stmt]) -> bool {
     block.iter().any(|s| match s {
         Stmt::Let(_) => false,
         Stmt::For(f) => has_effect(&f.body),
-        Stmt::Store { .. } | Stmt::Check { .. } | Stmt::Strip { .. } => true,
+        Stmt::Store { .. } | Stmt::Check { .. } | Stmt::Strip { .. } | Stmt::FoldRows { .. } => true,
     })
 }

@@ -24,6 +24,13 @@ pub fn capped(k: &mut Kernel, from: Val, by: i64, end: Val, out: &mut Block) -> 
     put(k, Inst::Select(beyond, end, past), Ty::I64, out)
 }
 
+/// `to - from`.
+pub fn distance(k: &mut Kernel, from: Val, to: Val, out: &mut Block) -> Val {
+    let mut terms: SmallVec<[(Val, i64); 4]> = SmallVec::from_slice(&[(from, -1), (to, 1)]);
+    terms.sort_unstable_by_key(|t| t.0);
+    put(k, Inst::Affine { terms, offset: 0 }, Ty::I64, out)
+}
+
 /// The instruction over the new names of its operands, where they have any.
 pub fn rename(inst: &Inst, names: &FxHashMap<Val, Val>) -> Inst {
     map_operands(inst, &mut |v| names.get(&v).copied().unwrap_or(v))
@@ -44,6 +51,9 @@ pub fn map_operands(inst: &Inst, f: &mut dyn FnMut(Val) -> Val) -> Inst {
         Inst::Cast(op, a) => Inst::Cast(*op, f(*a)),
         Inst::Splat(a) => Inst::Splat(f(*a)),
         Inst::Ramp(a, s) => Inst::Ramp(f(*a), *s),
+        Inst::Fold { combine, lanes, src, count } => {
+            Inst::Fold { combine: *combine, lanes: *lanes, src: src.map(&mut *f), count: f(*count) }
+        }
         Inst::ReduceLanes(op, a) => Inst::ReduceLanes(*op, f(*a)),
         Inst::Table(name, a) => Inst::Table(name, f(*a)),
         Inst::Math(name, args) => Inst::Math(name, args.iter().map(|&a| f(a)).collect()),

@@ -5,6 +5,7 @@ mod cost;
 mod dce;
 mod edit;
 mod extremes;
+mod folds;
 mod strips;
 mod transpose;
 mod vectorize;
@@ -61,7 +62,7 @@ impl Varying {
                     }
                     changed |= self.block(kernel, &f.body);
                 }
-                Stmt::Store { .. } | Stmt::Check { .. } | Stmt::Strip { .. } => {}
+                Stmt::Store { .. } | Stmt::Check { .. } | Stmt::Strip { .. } | Stmt::FoldRows { .. } => {}
             }
         }
         changed

@@ -15,6 +15,8 @@
 //! The routines compute the very expansions that would stand here otherwise, so the bits are the same.
 
 use super::edit::{map_operands, rename};
+use super::folds::fold;
+use crate::compile::Target;
 use rustc_hash::FxHashMap;
 use rustorch_ir::DType;
 use rustorch_ir::loops::build::operands;
@@ -33,8 +35,8 @@ const ROW: usize = 8192;
 const SHORT: usize = 16;
 
 /// Rewrites the loops that apply functions for which the host has a routine.
-pub fn strip_mine(kernel: Kernel, has_routine: &dyn Fn(&str, Elem) -> bool) -> Kernel {
-    let mut s = Strips { k: kernel, has_routine };
+pub fn strip_mine(kernel: Kernel, target: &Target) -> Kernel {
+    let mut s = Strips { k: kernel, target };
     let body = std::mem::take(&mut s.k.body);
     s.k.body = s.block(body);
     s.k
@@ -42,7 +44,7 @@ pub fn strip_mine(kernel: Kernel, has_routine: &dyn Fn(&str, Elem) -> bool) -> K
 
 struct Strips<'a> {
     k: Kernel,
-    has_routine: &'a dyn Fn(&str, Elem) -> bool,
+    target: &'a Target,
 }
 
 /// Results of a function for a whole row, which later loops of the block may read.
@@ -97,6 +99,9 @@ impl Strips<'_> {
     }
 
     fn loop_(&mut self, mut f: For, kept: &mut Vec<Kept>, out: &mut Block) {
+        if fold(&mut self.k, &f, &self.target.has_fold, out) {
+            return;
+        }
         let nested = f.body.iter().any(|s| matches!(s, Stmt::For(_)));
         let trips = match (self.constant(f.begin), self.constant(f.end)) {
             (Some(b), Some(e)) => Some(((e - b) / f.step).max(0) as usize),
@@ -147,7 +152,7 @@ impl Strips<'_> {
             }
             if let Inst::Math(name, args) = inst
                 && ty.lanes > 1
-                && (self.has_routine)(name, ty.elem)
+                && (self.target.has_routine)(name, ty.elem)
                 // A conversion is cheap enough to stand where it cannot be taken out.
                 && !(tied && conversion(name).is_some())
             {
@@ -219,6 +224,11 @@ impl Strips<'_> {
         self.stages(f, lanes, applied, (f.begin, f.end, f.begin), count, out);
         if applied.iter().all(|a| a.result.is_none()) {
             let last = self.stage(f, lanes, applied, (f.begin, f.end, f.begin), None, &[]);
+            if let Stmt::For(last) = &last
+                && fold(&mut self.k, last, &self.target.has_fold, out)
+            {
+                return;
+            }
             out.push(last);
         }
     }
@@ -358,7 +368,7 @@ impl Strips<'_> {
         let from = self.stored(&applied).0;
         let direct = applied.args.iter().all(|&arg| self.direct(f, ty.lanes, arg, from).is_some())
             && self.direct_result(f, ty.lanes, &applied).is_some();
-        (direct && (self.has_routine)(name, ty.elem)).then_some(applied)
+        (direct && (self.target.has_routine)(name, ty.elem)).then_some(applied)
     }
 
     /// Where the routine can read an argument itself: one that is loaded element by element, unguarded, from
@@ -513,7 +523,9 @@ impl Strips<'_> {
                     }
                 }
                 Stmt::Store { .. } => {}
-                Stmt::For(_) | Stmt::Strip { .. } => unreachable!("not in a loop that is cut"),
+                Stmt::For(_) | Stmt::Strip { .. } | Stmt::FoldRows { .. } => {
+                    unreachable!("not in a loop that is cut")
+                }
             }
         }
         for &(value, buf) in stores.map_or(&[][..], |s| s.1) {

@@ -9,7 +9,6 @@
 use super::cost::{can_vectorize, inner_cost, nest_cost};
 use super::extremes::extreme;
 use super::{Varying, inner_loops, trip_count};
-use crate::tree::neutral_bits;
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustorch_ir::loops::expand::expansion_size;
 use rustorch_ir::loops::{
@@ -209,6 +208,12 @@ impl Widen<'_> {
                     let (ok, detail) = (self.scalar(*ok), self.scalar(*detail));
                     out.push(Stmt::Check { ok, code: *code, detail });
                 }
+                Stmt::FoldRows { combine, src, stride, rows, acc, count } => {
+                    let (rows, count) = (self.scalar(*rows), self.scalar(*count));
+                    let src = src.map(|v| self.scalar(v));
+                    let (combine, stride, acc) = (*combine, *stride, *acc);
+                    out.push(Stmt::FoldRows { combine, src, stride, rows, acc, count });
+                }
                 Stmt::Strip { .. } => unreachable!("strips are made after lanes"),
             }
         }
@@ -236,7 +241,7 @@ impl Widen<'_> {
             Inst::Math(name, args) => Inst::Math(name, args.iter().map(|&a| self.scalar(a)).collect()),
             Inst::Table(name, a) => Inst::Table(name, self.scalar(a)),
             Inst::Const(_) | Inst::Scalar(_) | Inst::Defined => inst,
-            Inst::Splat(_) | Inst::Ramp(..) | Inst::ReduceLanes(..) => {
+            Inst::Splat(_) | Inst::Ramp(..) | Inst::ReduceLanes(..) | Inst::Fold { .. } => {
                 unreachable!("lanes before vectorisation")
             }
         }
@@ -321,7 +326,7 @@ impl Widen<'_> {
         let mut carried = Vec::new();
         for c in &f.carried {
             let ty = self.old.ty(c.phi);
-            let neutral = neutral_bits(c.combine.expect("regrouped"), ty.elem);
+            let neutral = c.combine.expect("regrouped").neutral(ty.elem);
             let neutral = self.constant(ty.elem, neutral);
             let wide = ty.with_lanes(lanes);
             let init = self.emit(Inst::Splat(neutral), wide, out);
@@ -414,7 +419,9 @@ impl Widen<'_> {
                     let (ok, detail) = (self.scalar(*ok), self.scalar(*detail));
                     out.push(Stmt::Check { ok, code: *code, detail });
                 }
-                Stmt::Strip { .. } => unreachable!("strips are made after lanes"),
+                Stmt::Strip { .. } | Stmt::FoldRows { .. } => {
+                    unreachable!("no loop around one runs in lanes")
+                }
             }
         }
     }

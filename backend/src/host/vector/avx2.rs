@@ -157,7 +157,7 @@ core_of_registers! {
 
 /// Memory of any alignment; a part goes through a buffer of one register.
 macro_rules! lanes {
-    ($name:ident, $element:ty, $count:literal) => {
+    ($name:ident, $element:ty, $count:literal, $first:expr) => {
         impl Lanes for $name {
             type Element = $element;
             type Register = __m256i;
@@ -191,18 +191,43 @@ macro_rules! lanes {
                     std::ptr::copy_nonoverlapping(buffer.as_ptr(), to, count);
                 }
             }
+            #[inline(always)]
+            unsafe fn zero() -> __m256i {
+                // SAFETY: by the caller's word.
+                unsafe { _mm256_setzero_si256() }
+            }
+            #[inline(always)]
+            unsafe fn lowered(lanes: __m256i, by: usize) -> __m256i {
+                // Places of 32 bits, taken modulo eight.
+                let by = (by * (8 / $count)) as i32;
+                // SAFETY: by the caller's word.
+                unsafe {
+                    let own = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                    _mm256_permutevar8x32_epi32(lanes, _mm256_add_epi32(own, _mm256_set1_epi32(by)))
+                }
+            }
+            #[inline(always)]
+            unsafe fn first(lanes: __m256i) -> $element {
+                // SAFETY: by the caller's word.
+                unsafe { $first(lanes) }
+            }
         }
     };
 }
 
-lanes!(Singles, f32, 8);
-lanes!(Doubles, f64, 4);
+lanes!(Singles, f32, 8, |lanes| _mm256_cvtss_f32(_mm256_castsi256_ps(lanes)));
+lanes!(Doubles, f64, 4, |lanes| _mm256_cvtsd_f64(_mm256_castsi256_pd(lanes)));
 
 impl Halves for Singles {
     #[inline(always)]
     unsafe fn load_f16(from: *const u16) -> __m256i {
         // SAFETY: by the caller's word.
         unsafe { _mm256_castps_si256(_mm256_cvtph_ps(_mm_loadu_si128(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> __m256i {
+        // SAFETY: by the caller's word.
+        unsafe { _mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()))) }
     }
     #[inline(always)]
     unsafe fn store_f16(to: *mut u16, lanes: __m256i) {
@@ -223,3 +248,4 @@ impl Halves for Singles {
 }
 
 super::routines::routines!(Singles, Doubles, "avx2,fma,f16c");
+super::folds::folds!(Singles, Doubles, "avx2,fma,f16c");

@@ -134,7 +134,8 @@ core_of_registers! {
 
 /// Memory of any alignment; a mask says which lanes a part has.
 macro_rules! lanes {
-    ($name:ident, $element:ty, $count:literal, $mask:ty, $one:expr, $load:ident, $store:ident) => {
+    ($name:ident, $element:ty, $count:literal, $mask:ty, $one:expr, $load:ident, $store:ident,
+     $first:expr) => {
         impl Lanes for $name {
             type Element = $element;
             type Register = __m512i;
@@ -162,17 +163,39 @@ macro_rules! lanes {
                 // SAFETY: by the caller's word; lanes that are masked out are not touched.
                 unsafe { $store(to.cast(), there, lanes) }
             }
+            #[inline(always)]
+            unsafe fn zero() -> __m512i {
+                // SAFETY: by the caller's word.
+                unsafe { _mm512_setzero_si512() }
+            }
+            #[inline(always)]
+            unsafe fn lowered(lanes: __m512i, by: usize) -> __m512i {
+                // Places of 32 bits, taken modulo sixteen.
+                let by = (by * (16 / $count)) as i32;
+                // SAFETY: by the caller's word.
+                unsafe {
+                    let own = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                    _mm512_permutexvar_epi32(_mm512_add_epi32(own, _mm512_set1_epi32(by)), lanes)
+                }
+            }
+            #[inline(always)]
+            unsafe fn first(lanes: __m512i) -> $element {
+                // SAFETY: by the caller's word.
+                unsafe { $first(lanes) }
+            }
         }
     };
 }
 
 lanes! {
     Singles, f32, 16, __mmask16,
-    _mm512_castps_si512(_mm512_set1_ps(1.0)), _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32
+    _mm512_castps_si512(_mm512_set1_ps(1.0)), _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32,
+    |lanes| _mm512_cvtss_f32(_mm512_castsi512_ps(lanes))
 }
 lanes! {
     Doubles, f64, 8, __mmask8,
-    _mm512_castpd_si512(_mm512_set1_pd(1.0)), _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64
+    _mm512_castpd_si512(_mm512_set1_pd(1.0)), _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64,
+    |lanes| _mm512_cvtsd_f64(_mm512_castsi512_pd(lanes))
 }
 
 impl Halves for Singles {
@@ -180,6 +203,11 @@ impl Halves for Singles {
     unsafe fn load_f16(from: *const u16) -> __m512i {
         // SAFETY: by the caller's word.
         unsafe { _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> __m512i {
+        // SAFETY: by the caller's word.
+        unsafe { _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()))) }
     }
     #[inline(always)]
     unsafe fn store_f16(to: *mut u16, lanes: __m512i) {
@@ -197,3 +225,4 @@ impl Halves for Singles {
 }
 
 super::routines::routines!(Singles, Doubles, "avx512f,avx512dq");
+super::folds::folds!(Singles, Doubles, "avx512f,avx512dq");

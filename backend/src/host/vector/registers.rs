@@ -27,6 +27,22 @@ pub(super) trait Lanes {
     /// The machine has the instructions, and `to` has room for `count` elements, aligned or not.
     unsafe fn store_part(to: *mut Self::Element, count: usize, lanes: Self::Register);
 
+    /// All lanes 0.
+    ///
+    /// # Safety
+    /// The machine has the instructions.
+    unsafe fn zero() -> Self::Register;
+    /// Lane `k + by` in lane `k`; `by` is a power of two below [`Self::COUNT`], the upper lanes are unspecified.
+    ///
+    /// # Safety
+    /// The machine has the instructions.
+    unsafe fn lowered(lanes: Self::Register, by: usize) -> Self::Register;
+    /// Lane 0.
+    ///
+    /// # Safety
+    /// The machine has the instructions.
+    unsafe fn first(lanes: Self::Register) -> Self::Element;
+
     /// # Safety
     /// As for both ways to load.
     #[inline(always)]
@@ -54,6 +70,9 @@ pub(super) trait Halves: Lanes<Element = f32> {
     /// # Safety
     /// The machine has the instructions, and `from` points at `COUNT` f16, aligned or not.
     unsafe fn load_f16(from: *const u16) -> Self::Register;
+    /// # Safety
+    /// The machine has the instructions, and `from` points at `COUNT` bf16, aligned or not.
+    unsafe fn load_bf16(from: *const u16) -> Self::Register;
     /// Rounded to nearest, ties to even.
     ///
     /// # Safety

@@ -1,6 +1,9 @@
-//! Equal bits from strips and from the expansions run one number at a time.
+//! Equal bits from routines and from what they stand for, run one number at a time.
 
-use super::{StripFn, avx2, avx512, strip_routine};
+use super::{StripFn, avx2, avx512, folds, strip_routine};
+use rustorch_ir::DType;
+use rustorch_ir::loops::interp::lanes;
+use rustorch_ir::loops::{Combine, Elem, fold};
 use rustorch_ir::op::scalar_math as sm;
 
 /// The single-number [`sm::Core`] that the expansions themselves are tested with.
@@ -194,4 +197,119 @@ fn in_place() {
 #[test]
 fn unknown_names() {
     assert!(strip_routine("no such function", false).is_none());
+}
+
+type Folds = fn(Combine, DType) -> Option<*const u8>;
+
+/// The folds of stretches and of rows for each kind of registers that this machine has.
+fn fold_kinds() -> Vec<(&'static str, Folds, Folds)> {
+    kinds()
+        .into_iter()
+        .map(|(kind, ..)| match kind {
+            "avx2" => (kind, avx2::fold as Folds, avx2::row_fold as Folds),
+            _ => (kind, avx512::fold as Folds, avx512::row_fold as Folds),
+        })
+        .collect()
+}
+
+/// What a register holds of an element of memory.
+fn widened(mem: DType, bytes: &[u8]) -> u64 {
+    let bits = lanes::load(mem, bytes);
+    match mem {
+        DType::F16 => half::f16::from_bits(bits as u16).to_f32().to_bits().into(),
+        DType::BF16 => half::bf16::from_bits(bits as u16).to_f32().to_bits().into(),
+        _ => bits,
+    }
+}
+
+fn same(elem: Elem, a: u64, b: u64) -> bool {
+    let nan = |v: u64| match elem {
+        Elem::F32 => f32::from_bits(v as u32).is_nan(),
+        _ => f64::from_bits(v).is_nan(),
+    };
+    a == b || (nan(a) && nan(b))
+}
+
+/// Memory of `count` elements; with NaN and infinities only if asked for.
+fn memory(mem: DType, seed: u64, count: usize, special: bool) -> Vec<u8> {
+    let values = inputs(seed, count).into_iter().map(|x| if special { x } else { (x % 4.0).abs() - 1.5 });
+    values
+        .map(|x| if special || x.is_finite() { x } else { 0.25 })
+        .flat_map(|x| match mem {
+            DType::F16 => half::f16::from_f64(x).to_bits().to_le_bytes().to_vec(),
+            DType::BF16 => half::bf16::from_f64(x).to_bits().to_le_bytes().to_vec(),
+            DType::F32 => (x as f32).to_le_bytes().to_vec(),
+            _ => x.to_le_bytes().to_vec(),
+        })
+        .collect()
+}
+
+const COMBINES: [Combine; 4] = [Combine::Add, Combine::Mul, Combine::Min, Combine::Max];
+const FLOATS: [DType; 4] = [DType::F16, DType::BF16, DType::F32, DType::F64];
+
+#[test]
+fn stretches_fold_in_lanes() {
+    for (kind, fold, _) in fold_kinds() {
+        for (combine, mem) in COMBINES.into_iter().flat_map(|c| FLOATS.map(|m| (c, m))) {
+            let elem = fold::register_of(mem).expect("a float");
+            let all = folds::all_lanes(combine, mem);
+            for (steps, special) in [0, 1, 2, 3, 17].into_iter().flat_map(|n| [(n, false), (n, true)]) {
+                let data = memory(mem, steps as u64, steps * all, special);
+                let mut want = vec![combine.neutral(elem); all];
+                for (k, bytes) in data.chunks_exact(mem.size()).enumerate() {
+                    want[k % all] = lanes::combine(combine, elem, want[k % all], widened(mem, bytes));
+                }
+                let want = lanes::reduce(combine, elem, &mut want);
+                let address = fold(combine, mem).expect("a fold");
+                let n = (steps * all) as i64;
+                // SAFETY: a fold of this type, whose result is F64 for F64 and F32 else; the memory holds `n`.
+                let got = unsafe {
+                    if elem == Elem::F64 {
+                        let f: unsafe extern "C" fn(*const u8, i64) -> f64 = std::mem::transmute(address);
+                        f(data.as_ptr(), n).to_bits()
+                    } else {
+                        let f: unsafe extern "C" fn(*const u8, i64) -> f32 = std::mem::transmute(address);
+                        f(data.as_ptr(), n).to_bits().into()
+                    }
+                };
+                assert!(same(elem, got, want), "{combine} of {n} {mem} by {kind}: {got:#x}, {want:#x} alone");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_fold_into_accumulators() {
+    for (kind, _, fold) in fold_kinds() {
+        for (combine, mem) in COMBINES.into_iter().flat_map(|c| FLOATS.map(|m| (c, m))) {
+            let elem = fold::register_of(mem).expect("a float");
+            let float = if elem == Elem::F64 { DType::F64 } else { DType::F32 };
+            for (columns, rows, special) in [(1, 3, true), (13, 0, true), (70, 8, false), (150, 5, true)] {
+                let stride = columns + 3;
+                let data = memory(mem, 5, rows * stride, special);
+                // One accumulator more than asked for, which must stay as it is.
+                let mut acc = memory(float, 11, columns + 1, false);
+                let mut want: Vec<u64> =
+                    acc.chunks_exact(float.size()).map(|b| lanes::load(float, b)).collect();
+                for (row, k) in (0..rows).flat_map(|r| (0..columns).map(move |k| (r, k))) {
+                    let at = (row * stride + k) * mem.size();
+                    want[k] =
+                        lanes::combine(combine, elem, want[k], widened(mem, &data[at..at + mem.size()]));
+                }
+                // SAFETY: a fold of rows of this type; there are as many accumulators and rows as it is told.
+                unsafe {
+                    let f: unsafe extern "C" fn(*mut u8, *const u8, i64, i64, i64) =
+                        std::mem::transmute(fold(combine, mem).expect("a fold"));
+                    f(acc.as_mut_ptr(), data.as_ptr(), rows as i64, stride as i64, columns as i64);
+                }
+                for (k, bytes) in acc.chunks_exact(float.size()).enumerate() {
+                    let got = lanes::load(float, bytes);
+                    assert!(
+                        same(elem, got, want[k]),
+                        "{combine} of {mem}, column {k} of {columns} by {kind}"
+                    );
+                }
+            }
+        }
+    }
 }

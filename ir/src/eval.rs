@@ -13,7 +13,7 @@ use crate::loops::build::LoopBuilder;
 use crate::loops::expand::expand;
 use crate::loops::interp::{self, InterpError, Outcome};
 use crate::loops::{Buf, Combine, Kernel, Role, Val, register_of};
-use crate::op::{self, Index, Input, Kind, Pull, Source, from_half_bits, to_half_bits};
+use crate::op::{self, Carry, Index, Input, Kind, Pull, Source, from_half_bits, to_half_bits};
 use crate::shape::{Shape, Strides};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -112,7 +112,7 @@ pub fn eval_all(
                 order.sort_by_key(|&i| nests[i].stage);
                 for i in order {
                     let extents = std::mem::take(&mut nests[i].extents);
-                    e.run(node, &extents, What::Nest(i), &mut result)?;
+                    e.run(node, &extents, What::Nest(i, nests[i].carries), &mut result)?;
                 }
             } else {
                 e.run(node, &graph.ty(value).shape.clone(), What::Port(port), &mut result)?;
@@ -127,7 +127,8 @@ pub fn eval_all(
 #[derive(Clone, Copy)]
 enum What {
     Port(u8),
-    Nest(usize),
+    /// With the axis along which it carries values.
+    Nest(usize, Option<u8>),
 }
 
 struct Eval<'a> {
@@ -199,16 +200,26 @@ fn lower(
 ) -> (Kernel, Vec<Operand>, Vec<u32>) {
     let mut p = Plain { graph, slots, b: LoopBuilder::new(), operands: Vec::new(), scalars: Vec::new() };
     let result = p.param(Operand::Result, out.dtype, Role::InOut);
+    // The loop that carries values is the innermost.
+    let carries = if let What::Nest(_, axis) = what { axis.map(usize::from) } else { None };
+    let mut order: SmallVec<[usize; 4]> = (0..extents.rank()).collect();
+    order.sort_by_key(|&axis| Some(axis) == carries);
+    let start = if carries.is_some() { node.op.start(&mut p, node) } else { Carry::new() };
     let mut open = Vec::new();
-    for extent in extents.iter() {
-        open.push(p.b.open_count(extent.get(), &[]));
+    let mut index: Index = SmallVec::from_elem(Val(0), extents.rank());
+    let mut found = Carry::new();
+    for axis in order {
+        let inits = if Some(axis) == carries { start.as_slice() } else { &[] };
+        let l = p.b.open_count(extents[axis].get(), inits);
+        index[axis] = l.var;
+        found = l.phis.iter().copied().collect();
+        open.push(l);
     }
-    let index: Index = open.iter().map(|l| l.var).collect();
-    let (at, mut value, combine) = match what {
-        What::Port(port) => (index.clone(), node.op.pull(&mut p, node, port, &index), None),
-        What::Nest(nest) => {
-            let write = node.op.write(&mut p, node, nest, &index);
-            (write.index, write.value, write.combine)
+    let (at, mut value, combine, mut handed) = match what {
+        What::Port(port) => (index.clone(), node.op.pull(&mut p, node, port, &index), None, Carry::new()),
+        What::Nest(nest, _) => {
+            let write = node.op.write(&mut p, node, nest, &index, &found);
+            (write.index, write.value, write.combine, write.carried.iter().map(|c| c.0).collect())
         }
     };
     let place = p.place(&out.shape.contiguous_strides(), &at, 0);
@@ -223,7 +234,7 @@ fn lower(
     }
     p.b.store(result, place, value);
     while let Some(l) = open.pop() {
-        let _ = p.b.close_loop(l, &[], &[]);
+        let _ = p.b.close_loop(l, &std::mem::take(&mut handed), &[]);
     }
     (expand(&p.b.finish(node.op.primitive().to_string(), 1)), p.operands, p.scalars)
 }

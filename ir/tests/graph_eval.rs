@@ -76,6 +76,39 @@ fn indices_pick_and_place() {
 }
 
 #[test]
+fn scans_run_either_way() {
+    assert_eq!(of("%2 = scan<sum, 1, up> %0 : f32[2, 3]\nreturn %2"), [1., 3., 6., 4., 9., 15.]);
+    assert_eq!(of("%2 = scan<sum, 0, down> %0 : f32[2, 3]\nreturn %2"), [5., 7., 9., 4., 5., 6.]);
+    assert_eq!(of("%2 = scan<prod, 1, down> %0 : f32[2, 3]\nreturn %2"), [6., 6., 3., 120., 30., 6.]);
+    // Each result before, times the first operand, plus the second.
+    assert_eq!(of("%2 = scan<linear, 1, up> %0, %0 : f32[2, 3]\nreturn %2"), [1., 4., 15., 4., 25., 156.]);
+}
+
+#[test]
+fn scans_find_the_last_extremum() {
+    let text = "\
+%0 = input<0, f32, [6], strides=[1]> : f32[6]
+%1 = scan<argmax, 0, up> %0 : i64[6]
+%2 = scan<argmin, 0, down> %0 : i64[6]
+return %1, %2
+";
+    let values = [f64::NEG_INFINITY, 2., -1., 2., f64::NAN, 5.];
+    let got = outputs(text, &[tensor(DType::F32, &[6], &values)]).unwrap();
+    assert_eq!(got, [vec![0., 1., 1., 3., 4., 4.], vec![4., 4., 4., 4., 4., 5.]]);
+}
+
+#[test]
+fn scans_of_f32_accumulate_in_f64() {
+    let text = "\
+%0 = input<0, f32, [4], strides=[1]> : f32[4]
+%1 = scan<sum, 0, up> %0 : f32[4]
+return %1
+";
+    let got = outputs(text, &[tensor(DType::F32, &[4], &[16777216., 1., 1., 1.])]).unwrap();
+    assert_eq!(got, [vec![16777216., 16777216., 16777218., 16777220.]]);
+}
+
+#[test]
 fn scalars_and_strides_come_from_outside() {
     let text = "\
 %0 = input<0, i16, [3], strides=[-2]> : i16[3]

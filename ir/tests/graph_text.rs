@@ -39,6 +39,8 @@ const EVERYTHING: &str = r#"%0 = input<0, f32, [2, 3], strides=[3,1]> : f32[2, 3
 %30 = fence %29 : f32[8, 2]
 %31 = call<"twice", [f32[8, 2],f32[]], "%0 = input<0, f32, [8, 2], strides=[2,1]> : f32[8, 2]\n%1 = add %0, %0 : f32[8, 2]\nreturn %1, %0\n"> %30, %2 : f32[8, 2], f32[8, 2]
 %32 = bitcast<i16> %0 : i16[2, 6]
+%33 = scan<linear, 1, down> %0, %0 : f32[2, 3]
+%34 = scan<argmin, 0, up> %16 : i64[3, 2]
 return %30, %19, %30
 "#;
 

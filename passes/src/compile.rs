@@ -6,7 +6,9 @@ use crate::memory::{self, Lifetime};
 use crate::observe::{Observer, Stage};
 use crate::product::{self, Side};
 use crate::rewrite::rewrite;
-use crate::schedule::{block_transpositions, remove_dead, strip_mine, tile_columns, vectorize, work};
+use crate::schedule::{
+    block_running, block_transpositions, remove_dead, strip_mine, tile_columns, vectorize, work,
+};
 use crate::shape_loops::lower_group;
 use crate::tree;
 use petgraph::Direction;
@@ -349,7 +351,7 @@ impl Assembly<'_> {
         kernel = strip_mine(kernel, self.target);
         remove_dead(&mut kernel);
         (self.observer)(Stage::Kernel { pass: "strips", kernel: &kernel });
-        kernel = expand(&kernel);
+        kernel = expand(&block_running(kernel));
         remove_dead(&mut kernel);
         (self.observer)(Stage::Kernel { pass: "expanded", kernel: &kernel });
         if cfg!(debug_assertions)

@@ -513,6 +513,7 @@ impl<'g> Fuser<'g> {
             ordered: SmallVec::from_elem(false, space.rank()),
             order: (0..rank).collect(),
             rows: None,
+            carries: None,
             roots: vec![Root::Partial { value: v }],
             space,
         };
@@ -546,6 +547,7 @@ fn store_group(v: Value, ty: &Type) -> Group {
         ordered: SmallVec::from_elem(false, ty.shape.rank()),
         order: axes.clone(),
         rows: None,
+        carries: None,
         roots: vec![Root::Store { value: v, axes }],
     }
 }

@@ -9,7 +9,9 @@ use crate::tree;
 use rustc_hash::FxHashMap;
 use rustorch_ir::loops::build::LoopBuilder;
 use rustorch_ir::loops::{Buf, Combine, Elem, Kernel, Role, Val, register_of};
-use rustorch_ir::op::{self, Index, Input, Nest, Pull, Source, computed_in, from_half_bits, to_half_bits};
+use rustorch_ir::op::{
+    self, Carry, Index, Input, Nest, Pull, Source, computed_in, from_half_bits, to_half_bits,
+};
 use rustorch_ir::{DType, Graph, Node, NodeId, Shape, Strides, Type, Value};
 use smallvec::SmallVec;
 
@@ -48,6 +50,8 @@ pub struct Group {
     pub order: SmallVec<[u8; 4]>,
     /// How many of these loops, from the outermost on, row-wise values share; `None` when there are none.
     pub rows: Option<usize>,
+    /// The axis along which each iteration hands values to the next, if one does. It is a loop of its own, the innermost.
+    pub carries: Option<u8>,
     pub roots: Vec<Root>,
 }
 
@@ -149,6 +153,9 @@ impl Lowering<'_> {
         // Roots by the number of loops they need, so that each is stored as soon as its loops are open.
         let mut done = vec![false; group.roots.len()];
         let mut known = outer;
+        // What an iteration finds from the one before it, and hands to the next.
+        let mut found = self.start(group);
+        let mut handed: SmallVec<[(Val, Option<Combine>); 2]> = SmallVec::new();
         for level in parallel..=runs.len() {
             for (i, root) in group.roots.iter().enumerate() {
                 let needs = |axes: &[u8]| {
@@ -160,11 +167,19 @@ impl Lowering<'_> {
                     Root::Partial { .. } | Root::Nest { .. } => level == runs.len(),
                 };
                 if ready && !std::mem::replace(&mut done[i], true) {
-                    self.store(root, &index);
+                    handed = self.store(root, &index, &found);
                 }
             }
             if level < runs.len() {
-                let next = self.b.open_count(extent_of(&runs[level]), &[]);
+                let carries = group.carries.is_some_and(|a| runs[level].contains(&a) && extent_of(&[a]) > 1);
+                debug_assert!(
+                    !carries || group.carries.is_some_and(|a| extent_of(&[a]) == extent_of(&runs[level])),
+                    "what carries values is a loop of its own"
+                );
+                let next = self.b.open_count(extent_of(&runs[level]), if carries { &found } else { &[] });
+                if carries {
+                    found = next.phis.iter().copied().collect();
+                }
                 self.spread(&runs[level], next.var, group, &mut index);
                 open.push(next);
                 known.extend_from_slice(&runs[level]);
@@ -173,7 +188,10 @@ impl Lowering<'_> {
         debug_assert!(done.iter().all(|&d| d), "a root found no loops");
         let vars = open.iter().map(|l| l.var).collect();
         while let Some(l) = open.pop() {
-            let _ = self.b.close_loop(l, &[], &[]);
+            let carried = if l.phis.is_empty() { SmallVec::new() } else { std::mem::take(&mut handed) };
+            let (nexts, combine): (SmallVec<[Val; 2]>, SmallVec<[Option<Combine>; 2]>) =
+                carried.into_iter().unzip();
+            let _ = self.b.close_loop(l, &nexts, &combine);
         }
         (space, vars)
     }
@@ -197,7 +215,19 @@ impl Lowering<'_> {
         }
     }
 
-    fn store(&mut self, root: &Root, index: &[Val]) {
+    /// What the first iteration along the axis that carries values finds.
+    fn start(&mut self, group: &Group) -> Carry {
+        match group.roots.as_slice() {
+            [Root::Nest { node, .. }] => {
+                let n = self.graph.node(*node);
+                n.op.start(self, n)
+            }
+            _ => Carry::new(),
+        }
+    }
+
+    /// Stores what an iteration computes, which found `found`; gives what it hands to the next.
+    fn store(&mut self, root: &Root, index: &[Val], found: &[Val]) -> SmallVec<[(Val, Option<Combine>); 2]> {
         match root {
             Root::Store { value, axes } => {
                 let zero = self.b.index(0);
@@ -226,14 +256,16 @@ impl Lowering<'_> {
             }
             Root::Nest { node, nest } => {
                 let n: &Node = self.graph.node(*node);
-                let write = n.op.write(self, n, *nest, index);
+                let write = n.op.write(self, n, *nest, index, found);
                 let role = if write.combine.is_some() { Role::InOut } else { Role::Out };
                 let value = Value { node: *node, port: 0 };
                 let buf = self.param(Arg::Value(value), n.types[0].dtype, role);
                 let ty = n.types[0].clone();
                 self.put(buf, &ty, &write.index, write.value, write.combine);
+                return write.carried;
             }
         }
+        SmallVec::new()
     }
 
     /// Stores a computed value into a contiguous buffer, combining it with what is there if asked.
@@ -402,6 +434,7 @@ pub fn nest_group(node: NodeId, nest: usize, n: &Nest) -> Group {
         ordered: n.ordered.clone(),
         order: (0..n.extents.rank() as u8).collect(),
         rows: None,
+        carries: n.carries,
         roots: vec![Root::Nest { node, nest }],
     }
 }

@@ -51,7 +51,8 @@ pub fn lower_group(
     let mut merged: Vec<u8> = vec![1 + ones as u8];
     let mut row_runs = 1;
     for (i, &extent) in extents.iter().enumerate().skip(1) {
-        let within = i != rows || group.rows.is_none() && free == axes.len();
+        let within =
+            (i != rows || group.rows.is_none() && free == axes.len()) && group.carries != Some(axes[i]);
         if within && mergeable(&draft.kernel, draft.vars[i - 1], draft.vars[i], extent) {
             *merged.last_mut().expect("a run") += 1;
         } else {
@@ -63,6 +64,15 @@ pub fn lower_group(
         let count: usize = merged[..n].iter().map(|&m| m as usize).sum();
         group.order[..count].iter().map(|&a| group.space[a as usize].get()).product::<usize>()
     };
+    if group.carries.is_some() && row_runs > 1 && first_extent(row_runs - 1) < ENOUGH {
+        // Neither few rows of threads nor a loop over all rows, in which columns could not be told: the last of them
+        // make up the parallel space, the others are walked inside.
+        let before: usize = merged[..row_runs - 1].iter().map(|&m| m as usize).sum();
+        let last = merged[row_runs - 1] as usize;
+        group.order[..before + last].rotate_left(before);
+        merged[..row_runs].rotate_right(1);
+        return lower(graph, stored, &group, &merged, 1, name);
+    }
     let parallel = if rows == 0 {
         0
     } else if row_runs > 1 && first_extent(row_runs - 1) >= ENOUGH {

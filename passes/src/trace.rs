@@ -117,7 +117,8 @@ impl<'g> Tracer<'g> {
         let node = self.graph.node(id);
         let index = self.axes.clone();
         self.context = self.around(&index);
-        node.op.write(self, node, nest, &index);
+        let carried = node.op.start(self, node);
+        node.op.write(self, node, nest, &index, &carried);
     }
 
     /// Traces one chunk of a reduction; the chunk is the first axis. A chunk reads what the whole does.

@@ -11,6 +11,7 @@ use crate::usage;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rustorch_frontend::Tensor;
+use rustorch_frontend::promote::type_name;
 use rustorch_frontend::registry::{
     Arg, Args, Operation, Overload, Ret, Returns, check_out, kinds, write_out,
 };
@@ -91,8 +92,14 @@ fn take_dtype(py: Python<'_>, overload: &Overload, values: &mut Values<'_>, dtyp
     match &mut values[at] {
         value @ Arg::None => *value = Arg::DType(dtype),
         Arg::DType(given) if *given != dtype => {
-            let (given, own) = (given.scalar_type_name(), dtype.scalar_type_name());
-            return Err(invalid(py, format!("dtype {given} does not match dtype of out parameter ({own})")));
+            let message = if overload.entry.kind & kinds::FACTORY != 0 {
+                let (given, own) = (given.scalar_type_name(), dtype.scalar_type_name());
+                format!("dtype {given} does not match dtype of out parameter ({own})")
+            } else {
+                let (given, own) = (type_name(*given), type_name(dtype));
+                format!("Expected out tensor to have dtype {given}, but got {own} instead")
+            };
+            return Err(invalid(py, message));
         }
         _ => {}
     }

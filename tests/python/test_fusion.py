@@ -274,6 +274,22 @@ def test_kernels_do_not_depend_on_unrelated_work(rt, explain):
     assert kept[2].shape == (ROWS, COLUMNS)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("name", ["cumsum", "cumprod"])
+def test_what_is_scanned_is_computed_where_it_is_read(name, axis, rt, explain):
+    x, reference = pair(rt, 64, 48)
+    seen = explain(lambda x: getattr(x * 0.5 + 1, name)(axis), x)
+    assert len(seen.kernels) == 1
+    close(seen.result, getattr(reference * 0.5 + 1, name)(axis))
+
+
+def test_a_row_is_reduced_before_it_is_scanned(rt, explain):
+    x, reference = pair(rt, 64, 48)
+    seen = explain(lambda x: x.softmax(1).cumsum(1), x)
+    assert len(seen.kernels) == 1
+    close(seen.result, reference.softmax(1).cumsum(1))
+
+
 OPERANDS = {
     "plain": lambda rt, x, row, column, index: x,
     "scaled": lambda rt, x, row, column, index: x * 2 + 1,

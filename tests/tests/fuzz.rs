@@ -33,8 +33,8 @@ fn examine(seed: u64, case: &Case, total: &mut Seen) {
 /// A primitive feeds another, unless no type lets it.
 fn possible(first: &str, second: &str) -> bool {
     let leaf = ["Input", "Constant", "Iota"].contains(&second);
-    // A constant is 0-d: it has no axis to lay something along, or to search.
-    let zero_dim = first == "Constant" && ["Concat", "ArgReduce"].contains(&second);
+    // A constant is 0-d: it has no axis to lay something along, to search or to scan.
+    let zero_dim = first == "Constant" && ["Concat", "ArgReduce", "Scan"].contains(&second);
     !leaf && !zero_dim
 }
 

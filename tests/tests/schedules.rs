@@ -4,7 +4,7 @@
 use rustorch_backend::host::vector::{fold_routine, strip_routine};
 use rustorch_ir::build::Build;
 use rustorch_ir::loops::{Combine, Inst, Kernel, Stmt};
-use rustorch_ir::op::{Op, Picks, Reduce, Scalar, Scatter};
+use rustorch_ir::op::{Op, Picks, Reduce, Running, Scalar, Scan, Scatter};
 use rustorch_ir::plan::Step;
 use rustorch_ir::{DType, Graph, Value};
 use rustorch_passes::{Request, Target, compile};
@@ -51,6 +51,80 @@ fn columns_take_in_their_rows_in_order() {
             .collect();
         same_bits(&run_f32(&g, &[&data])[0], &want);
     }
+}
+
+/// Sums of a row as they run: four elements among themselves, each of these and the accumulator, the rest one by one.
+fn running_sums(row: &[f32], block: usize) -> Vec<f32> {
+    let mut total = 0f64;
+    let mut sums = Vec::new();
+    let (whole, rest) = row.split_at(row.len() - row.len() % block);
+    for elements in whole.chunks(block).chain(rest.chunks(1)) {
+        let mut among = None;
+        let each = elements.iter().map(|&x| {
+            let sum = among.map_or(f64::from(x), |a: f64| a + f64::from(x));
+            among = Some(sum);
+            total + sum
+        });
+        let each: Vec<f64> = each.collect();
+        total = each[elements.len() - 1];
+        sums.extend(each.iter().map(|&s| s as f32));
+    }
+    sums
+}
+
+#[test]
+fn running_sums_of_rows_go_by_four() {
+    for (rows, columns) in [(1, 1), (1, 4), (5, 3), (3, 1030), (130, 70)] {
+        for reverse in [false, true] {
+            let mut g = Graph::new();
+            let x = input(&mut g, 0, DType::F32, &[rows, columns]);
+            let y = b(&mut g).one(Op::Scan(Scan { running: Running::Sum, axis: 1, reverse }), &[x]);
+            g.outputs = vec![y];
+            let data = noise(rows * columns, 7);
+            let turned = |row: &[f32]| -> Vec<f32> {
+                if reverse { row.iter().rev().copied().collect() } else { row.to_vec() }
+            };
+            let want: Vec<f32> =
+                data.chunks(columns).flat_map(|row| turned(&running_sums(&turned(row), 4))).collect();
+            same_bits(&run_f32(&g, &[&data])[0], &want);
+        }
+    }
+}
+
+#[test]
+fn running_sums_down_columns_take_in_their_rows_in_order() {
+    for (rows, columns) in [(2, 5), (40, 64), (33, 1100)] {
+        let mut g = Graph::new();
+        let x = input(&mut g, 0, DType::F32, &[rows, columns]);
+        let y = b(&mut g).one(Op::Scan(Scan { running: Running::Sum, axis: 0, reverse: false }), &[x]);
+        g.outputs = vec![y];
+        assert_eq!(is_tiled(&g), rows >= 32, "{rows} x {columns}");
+        let data = noise(rows * columns, 8);
+        let mut want = vec![0f32; rows * columns];
+        for c in 0..columns {
+            let column: Vec<f32> = (0..rows).map(|r| data[r * columns + c]).collect();
+            running_sums(&column, 1).into_iter().enumerate().for_each(|(r, s)| want[r * columns + c] = s);
+        }
+        same_bits(&run_f32(&g, &[&data])[0], &want);
+    }
+}
+
+#[test]
+fn few_blocks_of_columns_are_walked_inside() {
+    let (blocks, rows, columns) = (2, 9, 70);
+    let mut g = Graph::new();
+    let x = input(&mut g, 0, DType::F32, &[blocks, rows, columns]);
+    let y = b(&mut g).one(Op::Scan(Scan { running: Running::Sum, axis: 1, reverse: false }), &[x]);
+    g.outputs = vec![y];
+    assert_eq!(compiled(&g).plan.kernels[0].parallel, columns);
+    let data = noise(blocks * rows * columns, 9);
+    let mut want = data.clone();
+    for (block, c) in (0..blocks).flat_map(|b| (0..columns).map(move |c| (b, c))) {
+        let at = |r: usize| (block * rows + r) * columns + c;
+        let column: Vec<f32> = (0..rows).map(|r| data[at(r)]).collect();
+        running_sums(&column, 1).into_iter().enumerate().for_each(|(r, s)| want[at(r)] = s);
+    }
+    same_bits(&run_f32(&g, &[&data])[0], &want);
 }
 
 #[test]

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ..case import Case
-from . import functions, fused, indexing, matmul, mlp, normalise, pointwise, reductions
+from . import functions, fused, indexing, matmul, mlp, normalise, pointwise, reductions, scans
 
 GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "pointwise": pointwise.cases,
     "functions": functions.cases,
     "fused": fused.cases,
     "reductions": reductions.cases,
+    "scans": scans.cases,
     "normalise": normalise.cases,
     "backward": normalise.backward_cases,
     "matmul": matmul.cases,

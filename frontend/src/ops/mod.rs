@@ -9,6 +9,8 @@ mod comparison;
 pub mod concat;
 mod creation;
 mod cross_entropy;
+mod cumulative;
+mod differences;
 mod divergence;
 mod dropout;
 mod einsum;
@@ -44,6 +46,8 @@ const TABLES: &[&[Entry]] = &[
     concat::ENTRIES,
     creation::ENTRIES,
     cross_entropy::ENTRIES,
+    cumulative::ENTRIES,
+    differences::ENTRIES,
     divergence::ENTRIES,
     dropout::ENTRIES,
     einsum::ENTRIES,

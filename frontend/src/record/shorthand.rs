@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{
     ArgReduce, Axes, Bitcast, Cast, Concat, Contract, Detach, Expand, Fence, Gather, Iota, Op, Pad, Permute,
-    Picks, Reduce, Reshape, Scalar, Scatter, Slice, Span, Update,
+    Picks, Reduce, Reshape, Running, Scalar, Scan, Scatter, Slice, Span, Update,
 };
 use rustorch_ir::{DType, Literal, Shape};
 use smallvec::SmallVec;
@@ -300,6 +300,17 @@ impl Recorded {
         combine: Option<Combine>,
     ) -> Result<Recorded> {
         Recorded::apply(Op::Scatter(Scatter { picks, combine }), &[self, index, updates])
+    }
+
+    /// The running combination along `axis`, of one operand.
+    pub fn scan(&self, running: Running, axis: usize) -> Result<Recorded> {
+        Recorded::apply(Op::Scan(Scan { running, axis: axis as u8, reverse: false }), &[self])
+    }
+
+    /// Along `axis` the result before, times this value, plus `terms`.
+    pub fn scan_linear(&self, terms: &Recorded, axis: usize) -> Result<Recorded> {
+        let scan = Scan { running: Running::Linear, axis: axis as u8, reverse: false };
+        Recorded::apply(Op::Scan(scan), &[self, terms])
     }
 
     pub fn concat(parts: &[&Recorded], axis: usize) -> Result<Recorded> {

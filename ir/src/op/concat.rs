@@ -69,13 +69,13 @@ impl Primitive for Concat {
         node.inputs.iter().map(|&v| Nest::free(0, &types(v).shape)).collect()
     }
 
-    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val]) -> Write {
+    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val], _: &[Val]) -> Write {
         let axis = self.axis as usize;
         let before: usize = node.inputs[..nest].iter().map(|&v| p.type_of(v).shape[axis].get()).sum();
         let value = p.pull(node.inputs[nest], index);
         let mut at = Index::from_slice(index);
         at[axis] = p.loops().affine(&[(index[axis], 1)], before as i64);
-        Write { index: at, value, combine: None }
+        Write::put(at, value, None)
     }
 
     fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {

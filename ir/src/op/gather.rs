@@ -261,17 +261,17 @@ impl Primitive for Scatter {
         let extents = types(node.inputs[2]).shape;
         // Along the data's own axes two iterations never meet.
         let ordered = (0..extents.rank() as u8).map(|a| !self.picks.data.contains(&a)).collect();
-        vec![Nest::free(0, &node.types[0].shape), Nest { stage: 1, extents, ordered }]
+        vec![Nest::free(0, &node.types[0].shape), Nest { stage: 1, extents, ordered, carries: None }]
     }
 
-    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val]) -> Write {
+    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val], _: &[Val]) -> Write {
         if nest == 0 {
             let value = p.pull(node.inputs[0], index);
-            return Write { index: index.into(), value, combine: None };
+            return Write::put(index.into(), value, None);
         }
         let at = self.picks.locate(p, node.inputs[0], node.inputs[1], index);
         let value = p.pull(node.inputs[2], index);
-        Write { index: at, value, combine: self.combine }
+        Write::put(at, value, self.combine)
     }
 }
 

@@ -62,9 +62,9 @@ impl Primitive for Fence {
         vec![Nest::free(0, &node.types[0].shape)]
     }
 
-    fn write(&self, p: &mut dyn Pull, node: &Node, _: usize, index: &[Val]) -> Write {
+    fn write(&self, p: &mut dyn Pull, node: &Node, _: usize, index: &[Val], _: &[Val]) -> Write {
         let value = p.pull(node.inputs[0], index);
-        Write { index: index.into(), value, combine: None }
+        Write::put(index.into(), value, None)
     }
 }
 

@@ -26,6 +26,7 @@ mod scalar;
 mod scalar_emit;
 pub mod scalar_math;
 mod scalar_rules;
+mod scan;
 mod simplify;
 mod slice;
 mod update;
@@ -47,7 +48,7 @@ pub use permute::Permute;
 pub use reduce::{Reduce, depth_of, neutral, on_masks};
 pub use reshape::Reshape;
 pub use scalar::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE, Scalar, Signature};
-
+pub use scan::{Running, Scan};
 pub use simplify::{Simplified, splat};
 pub use slice::{Slice, Span};
 pub use update::Update;
@@ -68,6 +69,8 @@ pub type Outputs = SmallVec<[Type; 1]>;
 pub type Index = SmallVec<[Val; 4]>;
 /// Axis numbers.
 pub type Axes = SmallVec<[u8; 4]>;
+/// What goes from one iteration of a nest to the next.
+pub type Carry = SmallVec<[Val; 2]>;
 
 /// How an op is computed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,11 +127,20 @@ pub struct Nest {
     pub extents: Shape,
     /// Axes along which iterations must run in order, on one thread.
     pub ordered: SmallVec<[bool; 4]>,
+    /// The ordered axis along which each iteration hands values to the next; see [`Primitive::start`].
+    pub carries: Option<u8>,
 }
 
 impl Nest {
     pub fn free(stage: u8, extents: &Shape) -> Nest {
-        Nest { stage, extents: extents.clone(), ordered: SmallVec::from_elem(false, extents.rank()) }
+        let ordered = SmallVec::from_elem(false, extents.rank());
+        Nest { stage, extents: extents.clone(), ordered, carries: None }
+    }
+
+    /// The only nest of an op, which hands values on along `axis`.
+    pub fn carrying(extents: &Shape, axis: u8) -> Nest {
+        let ordered = (0..extents.rank() as u8).map(|a| a == axis).collect();
+        Nest { stage: 0, extents: extents.clone(), ordered, carries: Some(axis) }
     }
 }
 
@@ -138,6 +150,15 @@ pub struct Write {
     pub value: Val,
     /// `None`: the value is stored; otherwise it is combined with what is there.
     pub combine: Option<Combine>,
+    /// What the next iteration along the axis that carries finds; the combination, if it is one with something
+    /// that does not depend on what was found, and may be regrouped.
+    pub carried: SmallVec<[(Val, Option<Combine>); 2]>,
+}
+
+impl Write {
+    pub fn put(index: Index, value: Val, combine: Option<Combine>) -> Write {
+        Write { index, value, combine, carried: SmallVec::new() }
+    }
 }
 
 /// A primitive. The methods for other kinds than its own keep their defaults.
@@ -167,9 +188,15 @@ pub trait Primitive {
         unreachable!("not a push op")
     }
 
-    /// Iteration `index` of nest `nest`.
-    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val]) -> Write {
-        let _ = (p, node, nest, index);
+    /// What the first iteration along the axis that carries finds.
+    fn start(&self, p: &mut dyn Pull, node: &Node) -> Carry {
+        let _ = (p, node);
+        Carry::new()
+    }
+
+    /// Iteration `index` of nest `nest`, which found `carried`.
+    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val], carried: &[Val]) -> Write {
+        let _ = (p, node, nest, index, carried);
         unreachable!("not a push op")
     }
 
@@ -250,8 +277,11 @@ macro_rules! primitives {
             pub fn nests(&self, node: &Node, types: &dyn Fn(Value) -> Type) -> Vec<Nest> {
                 match self { $(Op::$name(op) => op.nests(node, types),)* }
             }
-            pub fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val]) -> Write {
-                match self { $(Op::$name(op) => op.write(p, node, nest, index),)* }
+            pub fn start(&self, p: &mut dyn Pull, node: &Node) -> Carry {
+                match self { $(Op::$name(op) => op.start(p, node),)* }
+            }
+            pub fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val], carried: &[Val]) -> Write {
+                match self { $(Op::$name(op) => op.write(p, node, nest, index, carried),)* }
             }
             pub fn cost(&self) -> Cost {
                 match self { $(Op::$name(op) => op.cost(),)* }
@@ -303,6 +333,7 @@ primitives! {
     Concat(Concat),
     Scatter(Scatter),
     Update(Update),
+    Scan(Scan),
     Detach(Detach),
     Fence(Fence),
     Call(Call),

@@ -56,7 +56,7 @@ impl Primitive for Update {
         vec![Nest::free(0, &node.types[0].shape), Nest::free(1, &types(node.inputs[1]).shape)]
     }
 
-    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val]) -> Write {
+    fn write(&self, p: &mut dyn Pull, node: &Node, nest: usize, index: &[Val], _: &[Val]) -> Write {
         let value = p.pull(node.inputs[nest], index);
         let index = if nest == 0 {
             Index::from_slice(index)
@@ -64,7 +64,7 @@ impl Primitive for Update {
             let b = p.loops();
             self.spans.iter().zip(index).map(|(s, &i)| s.at(b, i)).collect()
         };
-        Write { index, value, combine: None }
+        Write::put(index, value, None)
     }
 
     fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {

@@ -1,6 +1,6 @@
 //! What it costs to run a loop in lanes.
 
-use super::{Varying, inner_loops, stride, trip_count};
+use super::{Varying, inner_loops, reads_in_passing, stride, trip_count};
 use rustc_hash::FxHashMap;
 use rustorch_ir::loops::expand::expansion;
 use rustorch_ir::loops::{Addr, Block, CastOp, Elem, For, Inst, Kernel, Role, Stmt, Val};
@@ -18,14 +18,15 @@ const RARE: f64 = 1.0 / 64.0;
 
 /// Whether the iterations of `l` can run side by side in lanes.
 pub fn can_vectorize(kernel: &Kernel, l: &For) -> bool {
-    if l.step != 1 || l.carried.iter().any(|c| c.combine.is_none()) {
+    if l.step != 1 || l.carried.iter().any(|c| c.combine.is_none()) || reads_in_passing(kernel, l) {
         return false;
     }
     let varying = Varying::of(kernel, l);
-    block_allows(kernel, l, &varying, &l.body)
+    block_allows(kernel, l, &varying, &l.body, false)
 }
 
-fn block_allows(kernel: &Kernel, l: &For, varying: &Varying, block: &Block) -> bool {
+/// `in_order`: within a loop that carries values.
+fn block_allows(kernel: &Kernel, l: &For, varying: &Varying, block: &Block, in_order: bool) -> bool {
     block.iter().all(|stmt| match stmt {
         Stmt::Let(v) => match kernel.inst(*v) {
             // A read of a buffer that is written here: only in step with the lanes.
@@ -35,14 +36,20 @@ fn block_allows(kernel: &Kernel, l: &For, varying: &Varying, block: &Block) -> b
             _ => true,
         },
         Stmt::Store { addr, .. } => match addr {
-            // Lanes must not write over each other.
-            Addr::Unit(index) => stride(kernel, varying, l, *index).is_some_and(|s| s != 0),
+            // Lanes must not write over each other. A store for each step of a loop in order would write as many
+            // rows at once as there are lanes, a cache line of each: one row after the other is faster.
+            Addr::Unit(index) => {
+                stride(kernel, varying, l, *index).is_some_and(|s| if in_order { s == 1 } else { s != 0 })
+            }
             _ => false,
         },
         Stmt::Check { .. } => true,
         Stmt::Strip { .. } | Stmt::FoldRows { .. } => false,
         Stmt::For(f) => {
-            !varying.get(f.begin) && !varying.get(f.end) && block_allows(kernel, l, varying, &f.body)
+            let in_order = in_order || !f.carried.is_empty();
+            !varying.get(f.begin)
+                && !varying.get(f.end)
+                && block_allows(kernel, l, varying, &f.body, in_order)
         }
     })
 }

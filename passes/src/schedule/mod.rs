@@ -6,6 +6,7 @@ mod dce;
 mod edit;
 mod extremes;
 mod folds;
+mod running;
 mod strips;
 mod transpose;
 mod vectorize;
@@ -13,6 +14,7 @@ mod vectorize;
 pub use columns::tile_columns;
 pub use cost::work;
 pub use dce::remove_dead;
+pub use running::block_running;
 pub use strips::strip_mine;
 pub use transpose::block_transpositions;
 pub use vectorize::vectorize;
@@ -83,6 +85,32 @@ pub(crate) fn stride(kernel: &Kernel, varying: &Varying, l: &For, index: Val) ->
         }
         _ => None,
     }
+}
+
+/// Whether what a loop has combined so far is read in the loop itself, and not only behind it.
+pub(crate) fn reads_in_passing(kernel: &Kernel, l: &For) -> bool {
+    fn reads(kernel: &Kernel, block: &Block, v: Val) -> bool {
+        block.iter().any(|s| match s {
+            Stmt::Let(x) => {
+                let mut any = false;
+                operands(kernel.inst(*x), |o| any |= o == v);
+                any
+            }
+            Stmt::For(f) => {
+                f.begin == v
+                    || f.end == v
+                    || f.carried.iter().any(|c| c.init == v)
+                    || reads(kernel, &f.body, v)
+            }
+            Stmt::Store { addr, value, .. } => addr.index() == v || *value == v,
+            Stmt::Check { ok, detail, .. } => *ok == v || *detail == v,
+            Stmt::Strip { src, dst, count, .. } => {
+                *count == v || dst.at == Some(v) || src.iter().any(|s| s.at == Some(v))
+            }
+            Stmt::FoldRows { src, rows, count, .. } => src.at == Some(v) || *rows == v || *count == v,
+        })
+    }
+    l.carried.iter().any(|c| reads(kernel, &l.body, c.next))
 }
 
 /// The loops directly inside a block.

@@ -47,6 +47,20 @@ def _binary():
         yield from (f"i.{name}_(1.5)", f"i.{name}_(f)", f"mask.{name}_(i)", f"leaf.{name}_(1)")
 
 
+def _scan():
+    for name in ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"):
+        yield from (f"rt.{name}(a)", f"rt.{name}(a, 2)", f"a.{name}(-3)", f"a.{name}('x')", f"rt.{name}(None, 0)")
+        yield from (f"a.{name}((0, 1))", f"a.{name}(0, bad=1)", f"s.{name}(1)")
+    for name in ("cumsum", "cumprod"):
+        yield from (f"mask.{name}_(0)", f"i.{name}_(0, dtype=rt.float32)", f"leaf.{name}_(0)", f"a.{name}(0, dtype=3)")
+        yield from (f"rt.{name}(a, 0, dtype=rt.bool)", f"rt.{name}(a, 0, out=i, dtype=rt.float32)")
+    yield from ("rt.logcumsumexp(i, 0)", "rt.cummax(v, 0, out=v)", "rt.trapezoid(a, dim=2)")
+    yield from ("s.diff()", "a.diff(-1)", "a.diff(dim=2)", "a.diff(prepend=v)", "a.diff(append=b[:1])", "a.diff(n=1.5)")
+    yield from ("rt.trapezoid(s)", "rt.trapezoid(mask)", "rt.trapezoid(a, v)", "rt.trapezoid(a, dx=True)")
+    yield from ("rt.trapz(a, v)", "rt.cumulative_trapezoid(s)", "rt.cumulative_trapezoid(mask)")
+    yield from ("rt.cumulative_trapezoid(a, v)", "rt.cumulative_trapezoid(a, dx='x')", "a.trapezoid()")
+
+
 def _reduce():
     for name in REDUCE:
         yield from (f"rt.{name}(a, 2)", f"rt.{name}(a, -3)", f"a.{name}(5)", f"a.{name}('x')", f"rt.{name}(None)")
@@ -216,6 +230,7 @@ CALLS = tuple(
             *_unary(),
             *_binary(),
             *_reduce(),
+            *_scan(),
             *(call.strip() for text in TEXTS for line in text.strip().splitlines() for call in line.split(" | ")),
         ]
     )

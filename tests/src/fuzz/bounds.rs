@@ -8,7 +8,7 @@
 use rustc_hash::FxHashMap;
 use rustorch_ir::eval::Tensor;
 use rustorch_ir::loops::Combine;
-use rustorch_ir::op::{Kind, Op, Scalar};
+use rustorch_ir::op::{Kind, Op, Running, Scalar, Scan};
 use rustorch_ir::{DType, Graph, Literal, Node, Value};
 
 /// What may differ in a value.
@@ -124,6 +124,7 @@ fn of_node(graph: &Graph, node: &Node, x: &[(Bound, Found)], result: &Tensor) ->
         Op::Bitcast(_) => UNKNOWN,
         Op::ArgReduce(_) if worst > 0.0 => UNKNOWN,
         Op::ArgReduce(_) => Bound::default(),
+        Op::Scan(s) => scan(s, x, graph.ty(node.inputs[0]).shape[s.axis as usize].get(), dtype, result),
         Op::Reduce(r) if dtype.is_float() => reduce(r.combine, x[0], length(result), dtype),
         Op::Contract(c) if dtype.is_float() => {
             let shape = &graph.ty(node.inputs[0]).shape;
@@ -180,6 +181,40 @@ fn reduce(combine: Combine, (bound, found): (Bound, Found), n: f64, dtype: DType
             Bound { error: n * total * e * 2.0 + n * acc * total + 2.0 * u * total, zero_sign: true }
         }
         Combine::And | Combine::Or => UNKNOWN,
+    }
+}
+
+/// Sums and products lose what their longest one may lose; of a recurrence nothing is known unless it begins exactly.
+fn scan(s: &Scan, x: &[(Bound, Found)], n: usize, dtype: DType, result: &Tensor) -> Bound {
+    let exact = x.iter().all(|i| i.0.error == 0.0);
+    match s.running {
+        Running::ArgMax | Running::ArgMin if exact => Bound::default(),
+        _ if !dtype.is_float() && exact => Bound::default(),
+        Running::Sum if dtype.is_float() => reduce(Combine::Add, x[0], n as f64, dtype),
+        Running::Prod if dtype.is_float() => reduce(Combine::Mul, x[0], n as f64, dtype),
+        // In order, whoever computes it; only the sign of a zero may have been another.
+        Running::Linear if dtype.is_float() && exact => {
+            let zeros = x.iter().any(|i| i.0.zero_sign);
+            let infinite = look(result);
+            if zeros && !infinite.finite { UNKNOWN } else { Bound { error: 0.0, zero_sign: zeros } }
+        }
+        Running::Linear if dtype.is_float() => linear(x, n as f64, dtype),
+        _ => UNKNOWN,
+    }
+}
+
+/// Errors of a recurrence grow by its factors, of which there are no more than elements.
+fn linear(x: &[(Bound, Found)], n: f64, dtype: DType) -> Bound {
+    let ((factor, fa), (term, fb)) = (x[0], x[1]);
+    let growth = (fa.largest + factor.error).max(1.0).powf(n);
+    let total = n * growth * (fb.largest + term.error);
+    if !fa.finite || !fb.finite || total >= limit(dtype) {
+        return UNKNOWN;
+    }
+    let carried = n * growth * term.error + n * total * factor.error;
+    Bound {
+        error: 2.0 * carried + n * unit(dtype.accumulator()) * total + 2.0 * unit(dtype) * total,
+        zero_sign: true,
     }
 }
 

@@ -259,6 +259,7 @@ impl Generator {
                 let fits = ty.shape[axis as usize].get() > 0;
                 fits.then(|| self.add(Op::ArgReduce(ArgReduce { largest, axis }), &[x]))?
             }
+            "Scan" => self.scan(x, &ty),
             "Contract" => self.contract(x, &ty),
             "Gather" => self.gather(x, &ty),
             "Scatter" => self.scatter(x, &ty),
@@ -547,6 +548,20 @@ impl Generator {
         }
         let updates = self.like(&picked[0]);
         self.add(Op::Scatter(Scatter { picks, combine }), &[x, index, updates])
+    }
+
+    fn scan(&mut self, x: Value, ty: &Type) -> Option<Value> {
+        let all = [Running::Sum, Running::Prod, Running::Linear, Running::ArgMax, Running::ArgMin];
+        let running = *self.rng.pick(&all[..if self.options.smooth { 3 } else { 5 }]);
+        let axis = self.rng.below(ty.shape.rank().max(1) as u64) as u8;
+        let op = Op::Scan(Scan { running, axis, reverse: self.rng.chance(50) });
+        let mut operands = vec![x];
+        if running == Running::Linear {
+            let other = self.like(ty);
+            operands.insert(self.rng.below(2) as usize, other);
+        }
+        let types: Vec<&Type> = operands.iter().map(|_| ty).collect();
+        op.infer(&types).is_ok().then(|| self.add(op, &operands))?
     }
 
     fn concat(&mut self, x: Value, ty: &Type) -> Option<Value> {

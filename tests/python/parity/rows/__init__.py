@@ -1,12 +1,13 @@
 """The table: one row an operation."""
 
-from . import casts, indexing, joining, matmul, nn, pointwise_binary, pointwise_unary, reductions, shapes
+from . import casts, indexing, joining, matmul, nn, pointwise_binary, pointwise_unary, reductions, scans, shapes
 
 TABLE = (
     *pointwise_unary.ROWS,
     *pointwise_binary.ROWS,
     *casts.ROWS,
     *reductions.ROWS,
+    *scans.ROWS,
     *shapes.ROWS,
     *joining.ROWS,
     *indexing.ROWS,

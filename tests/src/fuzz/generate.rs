@@ -238,7 +238,7 @@ impl Generator {
                 self.add(Op::Cast(Cast { dtype }), &[x])
             }
             // The bits of a NaN that was computed are nobody's promise.
-            "Bitcast" if ty.dtype.is_float() && !matches!(self.graph.node(x.node).op, Op::Input(_)) => None,
+            "Bitcast" if ty.dtype.is_float() && !self.is_given(x) => None,
             "Bitcast" if self.options.smooth => None,
             "Bitcast" => {
                 let op = Op::Bitcast(Bitcast { dtype: choose::dtype(&mut self.rng) });
@@ -271,6 +271,11 @@ impl Generator {
             "Fence" => self.add(Op::Fence(Fence), &[x]),
             other => unreachable!("no primitive {other}"),
         }
+    }
+
+    /// Whether the elements come from outside, rather than from what a call is given.
+    fn is_given(&self, x: Value) -> bool {
+        self.operands.is_none() && matches!(self.graph.node(x.node).op, Op::Input(_))
     }
 
     fn permutation(&mut self, rank: usize) -> Axes {

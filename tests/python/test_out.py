@@ -1,5 +1,6 @@
 """`out=`: results go to given tensors, which take their shapes, as in torch."""
 
+import itertools
 import warnings
 
 import pytest
@@ -102,18 +103,27 @@ def out_of_another_dtype(library, case, shape, dtype):
     return None
 
 
+def first_result(oracle, row):
+    """The row's first sample of tensors that is no error, with what it gives."""
+    errors = []
+    calls = [call for call in row.samples if call.tensors()]
+    for dtype, call in itertools.product(("float32", "int64"), calls):
+        case = Case(row, "function", call, dtypes=(dtype,))
+        arguments = Arguments(case, oracle)
+        try:
+            return case, oracle.call("function", row, arguments.args, arguments.kwargs)
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup(f"no sample of {row.name} works", errors)
+    return None, None
+
+
 def calls_with_one_result(oracle):
     for row in {row.name: row for row in TABLE if "function" in row.forms and row.call is None}.values():
-        for call in (call for call in row.samples if call.tensors()):
-            case = Case(row, "function", call)
-            arguments = Arguments(case, oracle)
-            try:
-                result = oracle.call("function", row, arguments.args, arguments.kwargs)
-            except Exception:  # noqa: S112 - a sample of an error
-                continue
-            if isinstance(result, torch.Tensor):
-                yield case, tuple(result.shape), WIDER.get(dtype_name(result.dtype), "float32")
-            break
+        case, result = first_result(oracle, row)
+        if isinstance(result, torch.Tensor):
+            yield case, tuple(result.shape), WIDER.get(dtype_name(result.dtype), "float32")
 
 
 @pytest.mark.filterwarnings("ignore")

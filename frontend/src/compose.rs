@@ -10,7 +10,6 @@ use crate::grad_mode::no_grad;
 use crate::record::{Recorded, lock};
 use crate::region::{OUTSIDE, Region};
 use rustc_hash::FxHashMap;
-use rustorch_ir::build::Build;
 use rustorch_ir::graph::Type;
 use rustorch_ir::op::{Body, Call, Op, Source};
 use rustorch_ir::{Graph, OpError, Value};
@@ -38,7 +37,9 @@ impl Composition<'_> {
         operands: &[&Recorded],
         f: impl FnOnce(&[Recorded]) -> Result<Recorded>,
     ) -> Result<Recorded> {
-        self.call(operands, |types| Ok(Body::new(self.name, types, traced(types, |x| Ok(vec![f(x)?]))?)))
+        self.call(operands, |types| {
+            Body::new(self.name, types, traced(types, |x| Ok(vec![f(x)?]))?).map_err(internal)
+        })
     }
 
     /// The same, where a better gradient is known than the one that follows from the parts: the gradients of the
@@ -55,14 +56,14 @@ impl Composition<'_> {
             let all: Vec<Type> = types.iter().chain([result, result]).cloned().collect();
             let n = types.len();
             let gradient = traced(&all, |x| gradient(&x[..n], &x[n], &x[n + 1]))?;
-            Ok(Body::with_gradient(self.name, types, graph, gradient))
+            Body::with_gradient(self.name, types, graph, gradient).map_err(internal)
         })
     }
 
     fn call(
         &self,
         operands: &[&Recorded],
-        body: impl FnOnce(&[Type]) -> Result<std::result::Result<Arc<Body>, OpError>>,
+        body: impl FnOnce(&[Type]) -> Result<Arc<Body>>,
     ) -> Result<Recorded> {
         let key = self.key(operands);
         let known = lock(&BODIES).get(&key).cloned();
@@ -70,7 +71,7 @@ impl Composition<'_> {
             Some(body) => body,
             None => {
                 let types: Vec<Type> = operands.iter().map(|r| r.ty().clone()).collect();
-                let body = body(&types)?.map_err(internal)?;
+                let body = body(&types)?;
                 let mut bodies = lock(&BODIES);
                 if bodies.len() >= KEPT {
                     bodies.clear();
@@ -113,15 +114,39 @@ fn traced(types: &[Type], f: impl FnOnce(&[Recorded]) -> Result<Vec<Recorded>>) 
         let mut inputs: SmallVec<[Value; 3]> = (member.places.iter().zip(&member.inputs))
             .map(|(&place, edge)| Value { node: nodes[place as usize], port: edge.port })
             .collect();
-        if let Op::Map(_) = op {
-            let b: &mut dyn Build = &mut graph;
-            inputs.iter_mut().for_each(|v| *v = b.broadcast_to(*v, &member.node.types()[0].shape));
-        }
-        nodes.push(graph.add(op.clone(), &inputs).map_err(internal)?);
+        nodes.push(member.node.add_to(&mut graph, &mut inputs).map_err(internal)?);
     }
     graph.outputs = results
         .iter()
         .map(|r| Value { node: nodes[region.place(r.node()) as usize], port: r.port() })
         .collect();
     Ok(graph)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::read_to_string;
+    use std::path::{Path, PathBuf};
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+    }
+
+    /// Bodies are found by their composition's name, so two of one name would get each other's.
+    #[test]
+    fn compositions_have_names_of_their_own() {
+        let ops = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
+        let texts = sources(&ops).into_iter().map(|path| read_to_string(path).unwrap());
+        let mut names: Vec<String> = texts
+            .flat_map(|text| {
+                let names = text.split("Composition { name: \"").skip(1).map(|rest| rest.split('"').next());
+                names.map(|name| name.unwrap().to_string()).collect::<Vec<_>>()
+            })
+            .collect();
+        names.sort();
+        assert!(names.len() > 5, "compositions are written otherwise now");
+        let twice: Vec<&[String]> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
 }

@@ -343,11 +343,7 @@ impl<'r> Unit<'r> {
                 Line::Node { node, operands } => {
                     let refs = self.tape.list_at(*operands).iter().map(|&word| Ref::of_word(word));
                     let mut operands: SmallVec<[Value; 4]> = refs.map(|r| value(&nodes, r)).collect();
-                    if let Op::Map(_) = node.op() {
-                        let b: &mut dyn Build = &mut graph;
-                        operands.iter_mut().for_each(|v| *v = b.broadcast_to(*v, &node.types()[0].shape));
-                    }
-                    graph.add(node.op().clone(), &operands)
+                    node.add_to(&mut graph, &mut operands)
                 }
             };
             nodes.push(id.map_err(internal)?);

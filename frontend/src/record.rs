@@ -12,9 +12,10 @@ use crate::grad_mode;
 use crate::gradient::GradNode;
 use crate::stats;
 use rustorch_backend::buffer::Buffer;
+use rustorch_ir::build::Build;
 use rustorch_ir::graph::Type;
 use rustorch_ir::op::{Constant, Cost, Input, Kind, Op, Outputs, Scalar, Source};
-use rustorch_ir::{DType, Literal, Shape, Strides};
+use rustorch_ir::{DType, Graph, Literal, NodeId, OpError, Shape, Strides, Value};
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -98,6 +99,19 @@ impl RecordedNode {
 
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Adds the node to a graph, where its operands are these. A map's are given the views that broadcast them.
+    pub(crate) fn add_to(
+        &self,
+        graph: &mut Graph,
+        operands: &mut [Value],
+    ) -> std::result::Result<NodeId, OpError> {
+        if let Op::Map(_) = &self.op {
+            let b: &mut dyn Build = graph;
+            operands.iter_mut().for_each(|v| *v = b.broadcast_to(*v, &self.types[0].shape));
+        }
+        graph.add(self.op.clone(), operands)
     }
 
     /// The bits of a run-time scalar.

@@ -194,9 +194,13 @@ fn nll_loss(a: &Args<'_>) -> Result<Tensor> {
     check_weight(&scores, weight, &classes)?;
     check_range(target, classes.count, ignore)?;
     let wide = scores.dtype().accumulator();
-    let targets = Targets::of(&target.read()?, ignore, &scores)?;
-    let weight = read_weight(weight, wide)?;
-    let loss = likelihood(&scores.cast(wide)?, &targets, weight.as_ref(), &classes, reduction)?;
+    let (target, weight) = (target.read()?, read_weight(weight, wide)?);
+    let operands: SmallVec<[&Recorded; 3]> = [&scores, &target].into_iter().chain(&weight).collect();
+    let attributes = [ignore as u64, reduction as u64];
+    let loss = Composition { name: "nll_loss", attributes: &attributes }.record(&operands, |x| {
+        let targets = Targets::of(&x[1], ignore, &x[0])?;
+        likelihood(&x[0].cast(wide)?, &targets, x.get(2), &classes, reduction)
+    })?;
     finish(a, loss, scores.dtype())
 }
 

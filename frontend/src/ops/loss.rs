@@ -5,12 +5,14 @@ use super::axes::Axes;
 use super::layout::finish;
 use super::operands::{Operands, keep, keep_both, not_implemented};
 use super::reduce::mean_of;
+use crate::compose::Composition;
 use crate::error::{Error, Result, runtime};
 use crate::record::Recorded;
 use crate::registry::{Args, Operand, Scalar as Number};
 use crate::tensor::Tensor;
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::Scalar;
+use smallvec::SmallVec;
 
 /// What becomes of the losses of the elements.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,39 +33,60 @@ impl Reduction {
     }
 }
 
-/// Losses of the elements as torch returns them: in the memory order of these operands, or as one number.
-pub(crate) fn reduced(loss: Recorded, reduction: Reduction, operands: &[&Tensor]) -> Result<Tensor> {
-    let axes: Axes = (0..loss.rank()).collect();
-    match reduction {
-        Reduction::None => finish(loss, operands),
-        Reduction::Sum => Tensor::from_value(loss.sum(&axes)?),
-        Reduction::Mean => Tensor::from_value(mean_of(&loss, &axes, false)?),
+impl Reduction {
+    fn of(self, loss: &Recorded) -> Result<Recorded> {
+        let axes: Axes = (0..loss.rank()).collect();
+        match self {
+            Reduction::None => Ok(loss.clone()),
+            Reduction::Sum => loss.sum(&axes),
+            Reduction::Mean => mean_of(loss, &axes, false),
+        }
+    }
+
+    /// What [`Reduction::of`] gave as torch returns it: losses of the elements in the memory order of these operands.
+    fn tensor(self, loss: Recorded, operands: &[&Tensor]) -> Result<Tensor> {
+        if self == Reduction::None { finish(loss, operands) } else { Tensor::from_value(loss) }
     }
 }
 
-/// A loss of the difference of arguments 0 and 1, in f32 for halves.
+/// Losses of the elements, reduced, as torch returns them.
+pub(crate) fn reduced(loss: Recorded, reduction: Reduction, operands: &[&Tensor]) -> Result<Tensor> {
+    reduction.tensor(reduction.of(&loss)?, operands)
+}
+
+/// A loss of the difference of arguments 0 and 1, in f32 for halves. `bend`, if there is
+/// one, is the number after the difference that `f` depends on.
 fn of_difference(
     a: &Args<'_>,
     kernel: &str,
+    composition: Composition<'_>,
     reduction: Reduction,
-    f: impl FnOnce(&Recorded) -> Result<Recorded>,
+    bend: Option<f64>,
+    f: impl FnOnce(&Recorded, &[Recorded]) -> Result<Recorded>,
 ) -> Result<Tensor> {
     let operands = Operands::read(&[a.operand(0), a.operand(1)], |dtype| {
         if dtype.is_float() { Ok(dtype) } else { not_implemented(kernel, dtype) }
     })?;
-    let wide = operands.dtype.accumulator();
-    let [x, y] = [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?];
-    let loss = f(&x.sub(&y)?)?.cast(operands.dtype)?;
+    let dtype = operands.dtype;
+    let wide = dtype.accumulator();
+    let bend = bend.map(|bend| Number::Float(bend).recorded(wide));
+    let read: SmallVec<[&Recorded; 3]> = operands.values.iter().chain(&bend).collect();
+    let loss = composition.record(&read, |x| {
+        let difference = x[0].cast(wide)?.sub(&x[1].cast(wide)?)?;
+        reduction.of(&f(&difference, &x[2..])?.cast(dtype)?)
+    })?;
     // torch allocates the losses of `huber_loss` like the input.
     let both = [a.tensor(0), a.tensor(1)];
     let like = if kernel == "huber_cpu" { &both[..1] } else { &both[..] };
-    let out = reduced(loss, reduction, like)?;
+    let out = reduction.tensor(loss, like)?;
     keep_both(a)?;
     Ok(out)
 }
 
 fn mse_loss(a: &Args<'_>) -> Result<Tensor> {
-    of_difference(a, "mse_cpu", Reduction::parse(a.string(2))?, |d| d.mul(d))
+    let reduction = Reduction::parse(a.string(2))?;
+    let composition = Composition { name: "mse_loss", attributes: &[reduction as u64] };
+    of_difference(a, "mse_cpu", composition, reduction, None, |d, _| d.mul(d))
 }
 
 fn l1_loss(a: &Args<'_>) -> Result<Tensor> {
@@ -88,14 +111,14 @@ fn smooth_l1_loss(a: &Args<'_>) -> Result<Tensor> {
     if beta < 0.0 {
         return runtime("smooth_l1_loss does not support negative values for beta.");
     }
-    of_difference(a, "smooth_l1_cpu", reduction, |d| {
+    // Without a bend it is another composition: one operand less.
+    let bend = (beta != 0.0).then_some(beta);
+    let composition = Composition { name: "smooth_l1_loss", attributes: &[reduction as u64] };
+    of_difference(a, "smooth_l1_cpu", composition, reduction, bend, |d, bend| {
         let size = d.map1(Scalar::Abs)?;
-        if beta == 0.0 {
-            return Ok(size);
-        }
-        let beta = Number::Float(beta).recorded(d.dtype());
-        let bent = size.mul_literal(0.5)?.mul(&size)?.div(&beta)?;
-        size.lt(&beta)?.select(&bent, &size.sub(&beta.mul_literal(0.5)?)?)
+        let [beta] = bend else { return Ok(size) };
+        let bent = size.mul_literal(0.5)?.mul(&size)?.div(beta)?;
+        size.lt(beta)?.select(&bent, &size.sub(&beta.mul_literal(0.5)?)?)
     })
 }
 
@@ -104,11 +127,11 @@ fn huber_loss(a: &Args<'_>) -> Result<Tensor> {
     if delta.is_nan() || delta <= 0.0 {
         return runtime("huber_loss does not support non-positive values for delta.");
     }
-    of_difference(a, "huber_cpu", reduction, |d| {
-        let size = d.map1(Scalar::Abs)?;
-        let delta = Number::Float(delta).recorded(d.dtype());
+    let composition = Composition { name: "huber_loss", attributes: &[reduction as u64] };
+    of_difference(a, "huber_cpu", composition, reduction, Some(delta), |d, bend| {
+        let (size, delta) = (d.map1(Scalar::Abs)?, &bend[0]);
         let bent = size.mul_literal(0.5)?.mul(&size)?;
-        size.le(&delta)?.select(&bent, &delta.mul(&size.sub(&delta.mul_literal(0.5)?)?)?)
+        size.le(delta)?.select(&bent, &delta.mul(&size.sub(&delta.mul_literal(0.5)?)?)?)
     })
 }
 
@@ -131,23 +154,26 @@ fn binary_cross_entropy_with_logits(a: &Args<'_>) -> Result<Tensor> {
         )));
     }
     let operands = Operands::read(&[Operand::Tensor(input), Operand::Tensor(target)], Ok)?;
-    let wide = operands.dtype.accumulator();
-    let [x, y] = [operands.values[0].cast(wide)?, operands.values[1].cast(wide)?];
-    let log = log_sigmoid_of(&x)?;
-    let certain = match positive {
-        Some(p) => {
-            let p = p.read()?.cast(wide)?;
-            log.mul(&p.add_literal(-1.0)?.mul(&y)?.add_literal(1.0)?)?
-        }
-        None => log,
-    };
-    let loss = y.literal(1.0).sub(&y)?.mul(&x)?.sub(&certain)?;
-    let loss = match weight {
-        Some(w) => loss.mul(&w.read()?.cast(wide)?)?,
-        None => loss,
-    };
-    let loss = loss.cast(operands.dtype)?;
-    let out = reduced(loss, reduction, &[target])?;
+    let dtype = operands.dtype;
+    let wide = dtype.accumulator();
+    let [positive, weight] = [positive, weight].map(|p| p.map(|p| p.read()?.cast(wide)).transpose());
+    let (positive, weight) = (positive?, weight?);
+    let read: SmallVec<[&Recorded; 4]> = operands.values.iter().chain(&positive).chain(&weight).collect();
+    let given = [positive.is_some(), weight.is_some()];
+    let attributes = [reduction as u64, u64::from(given[0]), u64::from(given[1])];
+    let composition = Composition { name: "binary_cross_entropy_with_logits", attributes: &attributes };
+    let loss = composition.record(&read, |x| {
+        let [logits, target] = [x[0].cast(wide)?, x[1].cast(wide)?];
+        let log = log_sigmoid_of(&logits)?;
+        let certain = match x.get(2).filter(|_| given[0]) {
+            Some(p) => log.mul(&p.add_literal(-1.0)?.mul(&target)?.add_literal(1.0)?)?,
+            None => log,
+        };
+        let loss = target.literal(1.0).sub(&target)?.mul(&logits)?.sub(&certain)?;
+        let loss = if given[1] { loss.mul(&x[x.len() - 1])? } else { loss };
+        reduction.of(&loss.cast(dtype)?)
+    })?;
+    let out = reduction.tensor(loss, &[target])?;
     keep(a, &[0, 1, 2, 3])?;
     Ok(out)
 }

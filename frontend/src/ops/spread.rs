@@ -1,23 +1,26 @@
 //! Variance and standard deviation.
 
-use super::axes::{extent, reduce, reduced};
+use super::axes::{Axes, extent, reduce, reduced};
 use super::operands::keep;
 use super::reduce::{dropped, mean_of};
+use crate::compose::Composition;
 use crate::error::{Error, Result};
 use crate::record::Recorded;
 use crate::registry::{Args, Scalar as Number};
 use crate::tensor::Tensor;
 use crate::warning::warn;
-use rustorch_ir::Dim;
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{Scalar, Span};
+use rustorch_ir::{DType, Dim};
 use smallvec::SmallVec;
 
 /// The root, with gradient 0 where it is 0.
 pub(crate) fn safe_sqrt(x: &Recorded) -> Result<Recorded> {
-    if !x.tracks() {
-        return x.map1(Scalar::Sqrt);
-    }
+    if x.tracks() { smooth_sqrt(x) } else { x.map1(Scalar::Sqrt) }
+}
+
+/// The same where nobody knows yet whether there is a gradient.
+fn smooth_sqrt(x: &Recorded) -> Result<Recorded> {
     let zero = x.literal(0.0);
     x.eq(&zero)?.select(&zero, x)?.map1(Scalar::Sqrt)
 }
@@ -69,6 +72,17 @@ impl Spread<'_> {
 
     /// The variance, or its root, and the mean.
     fn of(&self, a: &Args<'_>) -> Result<(Tensor, Tensor)> {
+        let (spread, x, axes) = self.spread(a)?;
+        let mean = steady_mean(&x.cast(x.dtype().accumulator())?, &axes)?;
+        Ok((spread, Tensor::from_value(self.finished(&mean, x.dtype(), &axes)?)?))
+    }
+
+    fn alone(&self, a: &Args<'_>) -> Result<Tensor> {
+        Ok(self.spread(a)?.0)
+    }
+
+    /// The variance, or its root, with what it is of and along which axes.
+    fn spread(&self, a: &Args<'_>) -> Result<(Tensor, Recorded, Axes)> {
         let x = a.tensor(0).read()?;
         if !x.dtype().is_float() {
             let message = "std and var only support floating point and complex dtypes";
@@ -84,24 +98,56 @@ impl Spread<'_> {
                 self.name
             ));
         }
-        let wide = x.cast(x.dtype().accumulator())?;
-        let mean = steady_mean(&wide, &axes)?;
-        let variance = variance(&wide, &mean, &axes, self.correction)?;
-        let spread = if self.root() { safe_sqrt(&variance)? } else { variance };
-        let finish = |v: Recorded| -> Result<Tensor> {
-            let v = v.cast(x.dtype())?;
-            Tensor::from_value(if self.keepdim { v } else { dropped(&v, &axes)? })
-        };
-        let out = (finish(spread)?, finish(mean)?);
+        let flags = u64::from(self.root()) << 1 | u64::from(self.keepdim);
+        let attributes: SmallVec<[u64; 8]> = [flags, self.correction.to_bits()]
+            .into_iter()
+            .chain(axes.iter().map(|&axis| axis as u64))
+            .collect();
+        let value = Composition { name: "spread", attributes: &attributes }.record_with_gradient(
+            &[&x],
+            |x| {
+                let variance = self.variance(&x[0], &axes)?.1;
+                let spread = if self.root() { variance.map1(Scalar::Sqrt)? } else { variance };
+                self.finished(&spread, x[0].dtype(), &axes)
+            },
+            |x, _, g| Ok(vec![self.gradient(&x[0], g, &axes)?]),
+        )?;
+        let out = Tensor::from_value(value)?;
         keep(a, &[0])?;
         if self.root() {
-            a.save_result(&out.0)?;
+            a.save_result(&out)?;
         }
-        Ok(out)
+        Ok((out, x, axes))
     }
 
-    fn alone(&self, a: &Args<'_>) -> Result<Tensor> {
-        Ok(self.of(a)?.0)
+    /// The differences from the mean, and the variance, with the axes kept.
+    fn variance(&self, x: &Recorded, axes: &[usize]) -> Result<(Recorded, Recorded)> {
+        let x = x.cast(x.dtype().accumulator())?;
+        let mean = steady_mean(&x, axes)?;
+        Ok((x.sub(&mean)?, variance(&x, &mean, axes, self.correction)?))
+    }
+
+    /// Twice the differences by the divisor. What follows from the parts would count how the mean moves, which is nil.
+    fn gradient(&self, x: &Recorded, g: &Recorded, axes: &[usize]) -> Result<Recorded> {
+        let (centred, variance) = self.variance(x, axes)?;
+        let slope = g.cast(centred.dtype())?.reshape(variance.shape())?;
+        let slope = if self.root() {
+            let root = smooth_sqrt(&variance)?;
+            let zero = root.literal(0.0);
+            root.eq(&zero)?.select(&zero, &slope.div(&root.mul_literal(2.0)?)?)?
+        } else {
+            slope
+        };
+        let slope = match extent(x.shape(), axes) {
+            0 => slope,
+            count => slope.mul_literal(2.0)?.div(&slope.literal((count as f64 - self.correction).max(0.0)))?,
+        };
+        centred.mul(&slope)?.cast(x.dtype())
+    }
+
+    fn finished(&self, value: &Recorded, dtype: DType, axes: &[usize]) -> Result<Recorded> {
+        let value = value.cast(dtype)?;
+        if self.keepdim { Ok(value) } else { dropped(&value, axes) }
     }
 }
 

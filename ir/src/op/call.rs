@@ -133,10 +133,6 @@ impl Body {
         Ok(body)
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     pub fn graph(&self) -> &Graph {
         &self.graph
     }

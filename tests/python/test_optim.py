@@ -20,6 +20,12 @@ SETTINGS = {
     "Adam_maximize": ("Adam", {"lr": 0.01, "maximize": True}),
     "Adam_decoupled": ("Adam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
     "Adam_foreach": ("Adam", {"lr": 0.01, "foreach": True}),
+    "RMSprop": ("RMSprop", {"lr": 0.01}),
+    "RMSprop_centered": ("RMSprop", {"lr": 0.01, "centered": True, "alpha": 0.9, "eps": 1e-5, "weight_decay": 0.1}),
+    "RMSprop_momentum": ("RMSprop", {"lr": 0.01, "momentum": 0.9, "maximize": True}),
+    "Adagrad": ("Adagrad", {"lr": 0.1}),
+    "Adagrad_decay": ("Adagrad", {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
+    "Adagrad_maximize": ("Adagrad", {"lr": 0.01, "maximize": True, "eps": 1e-3}),
     "AdamW": ("AdamW", {"lr": 0.01}),
     "AdamW_amsgrad": ("AdamW", {"lr": 0.01, "amsgrad": True, "weight_decay": 0.2}),
 }
@@ -59,7 +65,7 @@ def test_training(name, dtype):
     check(run, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["SGD_momentum", "Adam", "Adam_amsgrad", "AdamW"])
+@pytest.mark.parametrize("name", ["SGD_momentum", "Adam", "Adam_amsgrad", "AdamW", "RMSprop_centered", "Adagrad"])
 def test_state_moves_to_another_optimizer(name):
     kind, options = SETTINGS[name]
 

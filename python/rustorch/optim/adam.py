@@ -7,19 +7,12 @@ from typing import Any
 
 import rustorch as rt
 from rustorch import _core
+from rustorch.optim._steps import StepCounts, refuse_capturable
 from rustorch.optim.optimizer import Optimizer, check_flags, number
 
 
-def _step_dtype() -> Any:
-    return rt.float64 if rt.tensor(0.0).dtype == rt.float64 else rt.float32
-
-
 class Adam(Optimizer):
-    """Adam; with `decoupled_weight_decay` the decay shrinks the parameters and leaves the moments alone (AdamW).
-
-    `state[param]["step"]` is a tensor, as in torch, and counts the steps; the bias corrections come from a Python count
-    beside it, so that no step has to wait for a value. Whoever writes to the tensor is heeded: its version is compared.
-    """
+    """Adam; with `decoupled_weight_decay` the decay shrinks the parameters and leaves the moments alone (AdamW)."""
 
     def __init__(
         self,
@@ -66,13 +59,12 @@ class Adam(Optimizer):
             "fused": fused,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        self._counts: dict[int, list[Any]] = {}
+        self._counts = StepCounts()
         super().__init__(params, defaults)
         check_flags(foreach, fused, differentiable)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._counts = {}
         for group in self.param_groups:
             group.setdefault("amsgrad", False)
             group.setdefault("maximize", False)
@@ -81,39 +73,21 @@ class Adam(Optimizer):
             group.setdefault("differentiable", False)
             group.setdefault("decoupled_weight_decay", False)
             group.setdefault("fused", None)
-            for param in group["params"]:
-                saved = self.state.get(param)
-                if saved and not isinstance(saved["step"], _core.Tensor):
-                    saved["step"] = rt.tensor(float(saved["step"]), dtype=_step_dtype())
+        self._counts = StepCounts()
+        self._counts.restore(self)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         return self._run_step(closure, self._update_group)
 
-    def _advance(self, param: Any, step: Any) -> float:
-        """Counts one step in the tensor and returns the count, without waiting for the tensor's value."""
-        entry = self._counts.get(id(param))
-        if entry is None or entry[0] is not step or entry[1] != step._version:
-            entry = self._counts[id(param)] = [step, 0, float(step.item())]
-        entry[2] += 1
-        step.fill_(entry[2])
-        entry[1] = step._version
-        return entry[2]
-
     def _new_state(self, param: Any, state: dict[str, Any], amsgrad: bool) -> None:
-        step = rt.tensor(0.0, dtype=_step_dtype())
-        state["step"] = step
-        self._counts[id(param)] = [step, step._version, 0.0]
+        state["step"] = self._counts.start(param)
         state["exp_avg"] = rt.zeros_like(param)
         state["exp_avg_sq"] = rt.zeros_like(param)
         if amsgrad:
             state["max_exp_avg_sq"] = rt.zeros_like(param)
 
     def _update_group(self, group: dict[str, Any], touched: list[Any]) -> None:
-        if group["capturable"] and any(param.grad is not None for param in group["params"]):
-            raise AssertionError(
-                "If capturable=True, params and state_steps must be on supported devices; "
-                "the CPU is none of them: use capturable=False."
-            )
+        refuse_capturable(group)
         beta1, beta2 = map(number, group["betas"])
         lr = number(group["lr"])
         eps = group["eps"]
@@ -127,6 +101,7 @@ class Adam(Optimizer):
         shrink = 1 - lr * decay
         state_of = self.state
         touch = touched.append
+        advance = self._counts.advance
         last_count = step_size = root_correction = 0.0
         for param in group["params"]:
             grad = param.grad
@@ -137,7 +112,7 @@ class Adam(Optimizer):
                 self._new_state(param, state, amsgrad)
             mean = state["exp_avg"]
             square = state["exp_avg_sq"]
-            count = self._advance(param, state["step"])
+            count = advance(param, state["step"])
             if count != last_count:
                 last_count = count
                 step_size = -(lr / (1 - beta1**count))

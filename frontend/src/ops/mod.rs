@@ -11,6 +11,7 @@ mod creation;
 mod cross_entropy;
 mod cumulative;
 mod differences;
+mod distance;
 mod divergence;
 mod dropout;
 mod einsum;
@@ -30,6 +31,7 @@ mod random_ops;
 mod reduce;
 pub mod scatter;
 pub mod shape_ops;
+mod shrinkage;
 mod softmax;
 mod spread;
 mod ternary;
@@ -48,6 +50,7 @@ const TABLES: &[&[Entry]] = &[
     cross_entropy::ENTRIES,
     cumulative::ENTRIES,
     differences::ENTRIES,
+    distance::ENTRIES,
     divergence::ENTRIES,
     dropout::ENTRIES,
     einsum::ENTRIES,
@@ -65,6 +68,7 @@ const TABLES: &[&[Entry]] = &[
     reduce::ENTRIES,
     scatter::ENTRIES,
     shape_ops::ENTRIES,
+    shrinkage::ENTRIES,
     softmax::ENTRIES,
     spread::ENTRIES,
     ternary::ENTRIES,

@@ -1,14 +1,16 @@
 //! Chains of products, Kronecker products, and products along an axis.
 
 use super::matmul::mm_of;
-use super::operands::{Operands, keep_other};
+use super::operands::{Operands, keep_other, not_implemented};
 use crate::error::{Error, Result, runtime};
 use crate::promote::c_name;
 use crate::record::{Recorded, broadcast_shapes};
 use crate::registry::Args;
 use crate::tensor::Tensor;
 use crate::view::wrap_axis;
-use rustorch_ir::Shape;
+use crate::warning::warn;
+use rustorch_ir::op::Span;
+use rustorch_ir::{DType, Shape};
 use smallvec::SmallVec;
 
 /// The order in which a chain of matrices takes the fewest multiplications, by dynamic programming over its pieces
@@ -152,7 +154,63 @@ fn vecdot(a: &Args<'_>) -> Result<Tensor> {
     Ok(out)
 }
 
+/// Vectors of three along one axis, their axes turned on by `places`.
+fn turned(x: &Recorded, axis: usize, places: i64) -> Result<Recorded> {
+    let part = |start: i64, size: i64| {
+        let mut spans: SmallVec<[Span; 8]> = x.shape().iter().map(|d| Span::all(d.get())).collect();
+        spans[axis] = Span { start, step: 1, size: size as u64 };
+        x.slice(&spans)
+    };
+    Recorded::concat(&[&part(places, 3 - places)?, &part(0, places)?], axis)
+}
+
+/// The axis of `cross`: the given one, or else the first of extent 3.
+fn cross_axis(a: &Args<'_>) -> Result<i64> {
+    if let Some(dim) = a.opt_int(2) {
+        return Ok(dim);
+    }
+    warn(
+        "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or simply \
+         use torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross in a future \
+         release."
+            .into(),
+    );
+    let found = a.tensor(0).sizes().iter().position(|d| d.get() == 3);
+    found.map_or_else(|| runtime("no dimension of size 3 in input"), |axis| Ok(axis as i64))
+}
+
+fn cross(a: &Args<'_>, dim: i64) -> Result<Tensor> {
+    let (x, y) = (a.tensor(0).read()?, a.tensor(1).read()?);
+    if x.rank() != y.rank() {
+        return runtime("linalg.cross: inputs must have the same number of dimensions.");
+    }
+    let axis = wrap_axis(dim, x.rank())?;
+    let [m, n] = [&x, &y].map(|v| v.shape().get(axis).map_or(1, |d| d.get()));
+    if (m, n) != (3, 3) {
+        return runtime(format!("linalg.cross: inputs dimension {dim} must have length 3. Got {m} and {n}"));
+    }
+    broadcast_shapes(x.shape(), y.shape())?;
+    if x.dtype() != y.dtype() {
+        let [x, y] = [&x, &y].map(|v| v.dtype().scalar_type_name());
+        return Err(Error::DType(format!("expected scalar type {x} but found {y}")));
+    }
+    if x.dtype() == DType::Bool {
+        return not_implemented("cross", DType::Bool);
+    }
+    let wide = x.dtype().accumulator();
+    let [x, y] = [x.cast(wide)?, y.cast(wide)?];
+    let ahead = turned(&x, axis, 1)?.mul(&turned(&y, axis, 2)?)?;
+    let back = turned(&x, axis, 2)?.mul(&turned(&y, axis, 1)?)?;
+    let out = Tensor::from_value(ahead.sub(&back)?.cast(a.tensor(0).dtype())?)?;
+    keep_other(a, &[x, y])?;
+    Ok(out)
+}
+
 crate::entries! {
+    "cross(Tensor self, Tensor other, int? dim=None) -> Tensor" [FUNCTION | METHOD | OUT | EXACT] grad "LinalgCrossBackward0"
+        "The vector product along an axis of extent 3, the first if none is named, broadcast." => |a| cross(a, cross_axis(a)?);
+    "cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor" [LINALG | OUT | EXACT] grad "LinalgCrossBackward0"
+        "The vector product along an axis of extent 3, broadcast." => |a| cross(a, a.int(2));
     "multi_dot(Tensor[] tensors) -> Tensor" [LINALG | OUT | EXACT] grad "ViewBackward0"
         "The product of a chain of matrices in the order that takes the fewest multiplications. The first and the last \
          may be vectors." => |a| multi_dot(a);

@@ -34,6 +34,25 @@ fn nansum(a: &Args<'_>) -> Result<Tensor> {
     Ok(out)
 }
 
+fn nanmean(a: &Args<'_>) -> Result<Tensor> {
+    let x = a.tensor(0).read()?;
+    if !x.dtype().is_float() {
+        return Err(Error::NotImplemented(format!(
+            "nanmean(): expected input to have floating point or complex dtype but got {}",
+            x.dtype().scalar_type_name()
+        )));
+    }
+    let axes = reduced(x.rank(), a.opt_ints(1))?;
+    let dtype = a.opt_dtype(3).unwrap_or(x.dtype());
+    let missing = is_nan(&x)?;
+    let counted = missing.map1(rustorch_ir::op::Scalar::Not)?.cast(DType::I64)?;
+    let sum = reduce(&missing.select(&x.literal(0.0), &x)?.cast(dtype)?, Combine::Add, &axes, a.bool(2))?;
+    let count = reduce(&counted, Combine::Add, &axes, a.bool(2))?;
+    let out = Tensor::from_value(sum.div(&count.cast(sum.dtype())?)?)?;
+    keep(a, &[0])?;
+    Ok(out)
+}
+
 /// The mean of floats: the sum, divided.
 pub(crate) fn mean_of(x: &Recorded, axes: &[usize], keepdim: bool) -> Result<Recorded> {
     let sum = reduce(x, Combine::Add, axes, keepdim)?;
@@ -152,6 +171,9 @@ crate::entries! {
     "nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
         [FUNCTION | METHOD | OUT]
         "As `sum`, with NaN counted as 0." => |a| nansum(a);
+    "nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
+        [FUNCTION | METHOD | OUT] grad "DivBackward0"
+        "The mean of the elements that are numbers. Floats only." => |a| nanmean(a);
     "mean(Tensor self, *, ScalarType? dtype=None) -> Tensor" [FUNCTION | METHOD]
         "The mean of all elements; NaN of none. Whole numbers need a float `dtype`."
         => |a| mean(a, None, false, a.opt_dtype(1));

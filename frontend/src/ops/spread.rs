@@ -140,7 +140,9 @@ impl Spread<'_> {
         };
         let slope = match extent(x.shape(), axes) {
             0 => slope,
-            count => slope.mul_literal(2.0)?.div(&slope.literal((count as f64 - self.correction).max(0.0)))?,
+            count => {
+                slope.mul_literal(2.0)?.div(&slope.literal((count as f64 - self.correction).max(0.0)))?
+            }
         };
         centred.mul(&slope)?.cast(x.dtype())
     }

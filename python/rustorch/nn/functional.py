@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Any
 import rustorch as rt
 from rustorch import _core
 from rustorch.autograd.grad_mode import no_grad
+from rustorch.nn._pair_losses import (
+    cosine_embedding_loss,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    poisson_nll_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
 from rustorch.nn._reduction import resolve
 
 _nn = _core._nn
@@ -223,4 +232,13 @@ def binary_cross_entropy_with_logits(
     )
 
 
-__all__ = [name for name in vars(_nn) if not name.startswith("_")]
+__all__ = [
+    *(name for name in vars(_nn) if not name.startswith("_")),
+    "cosine_embedding_loss",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "margin_ranking_loss",
+    "poisson_nll_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+]

@@ -110,6 +110,22 @@ ROWS = (
         [S(A, t(4, 5), 1), S(B, t(3, 4, 2), ([1, 2], [0, 1])), S(A, V, dims=1), S(A, A, 1), S(A, t(3), ([0], [0]))],
         forms=("function",),
     ),
+    *(
+        op(path, samples, method=path if method else "", grad=True, tol=4)
+        for path, method, samples in (
+            (
+                "cross",
+                True,
+                [S(t(2, 3), t(2, 3), 1), S(t(3, 4), t(3, 4), dim=0), S(t(3), t(3), 0), S(A, A, 1), S(A, A, 5)],
+            ),
+            (
+                "cross",
+                False,
+                [S(t(1, 3), t(5, 3), 1), S(t(2, 3), t(4, 3), 1), S(t(3), t(2, 3), 0), S(t(0, 3), t(0, 3), 1)],
+            ),
+            ("linalg.cross", False, [S(t(2, 3), t(2, 3)), S(t(3, 2), t(3, 2), dim=0), S(A, A), S(t(3), t(2, 3))]),
+        )
+    ),
     row("einsum", EINSUM, forms=("function",), strides=False),
     row(
         "nn.functional.linear",

@@ -1,6 +1,9 @@
 """Functions of neural networks."""
 
+from dataclasses import replace
+
 from ..cases import op
+from ..libs import FLOATS
 from ..spec import D, S, idx, lit, t
 from .samples import SPECIAL_UNARY, unary
 
@@ -39,6 +42,37 @@ ACTIVATIONS = (
     activation("logsigmoid", tol=4),
     activation("softsign"),
     activation("tanhshrink", terms=1, slopes=1, special=[]),
+    activation("hardshrink", S(A, 0.2), S(A, lambd=0), S(A, -1), exact=True),
+    activation("hardshrink", S(A, 2), path="hardshrink", exact=True),
+    # torch's vector and scalar loops give zeros of either sign.
+    op(F + "softshrink", [*unary(), S(A, 0.2), S(A, lambd=1.5)], grad=True, gradgrad=True, special=SPECIAL_UNARY),
+    *(
+        op(path, samples, exact=True, grad=True, gradgrad=True, special=[S(t(37), 0.5, -2)])
+        for path, samples in (
+            (
+                F + "threshold",
+                [S(A, 0.1, 20), S(B, threshold=0, value=-1), S(t(0), 0.0, 0.0), S(t(), -1, 2)],
+            ),
+            ("threshold", [S(A, 0.1, 20), S(B, threshold=0, value=-1)]),
+        )
+    ),
+    op(
+        F + "glu",
+        [S(A), S(A, 1), S(B, 0), S(t(2, 37, 8), -1), S(t(0, 4)), S(t()), S(t(3)), S(A, 5)],
+        grad=True,
+        gradgrad=True,
+        tol=4,
+    ),
+    op(
+        "prelu",
+        [
+            *(S(A, t(1)), S(A, t(4)), S(t(5), t(1)), S(B, t(3)), S(A, t()), S(t(), t(1)), S(t(0, 3), t(3))),
+            *(S(A, t(3)), S(t(5), t(5)), S(A, t(4, 1)), S(t(), t(2)), S(A, t(1, dtype="float64"))),
+        ],
+        grad=True,
+        gradgrad=True,
+        tol=4,
+    ),
 )
 
 SOFTMAX = [
@@ -87,10 +121,41 @@ NORMALISED = (
     ),
     # torch's second derivative fails without a weight.
     op(F + "layer_norm", [S(B, (4,), bias=t(4), eps=1e-3)], grad=True, tol=16),
+    op(
+        F + "rms_norm",
+        [
+            *(S(A, (4,)), S(A, (4,), t(4)), S(B, (3, 4), t(3, 4), 0.1), S(B, (4,), weight=t(4)), S(B, (4,), eps=1e-3)),
+            *(S(t(0, 4), (4,), t(4)), S(t(5, 37), [37]), S(A, (3,)), S(A, (4,), t(3)), S(A, ())),
+        ],
+        grad=True,
+        gradgrad=True,
+        tol=16,
+    ),
+    op("rms_norm", [S(A, (4,), t(4), 1e-2)], grad=True, tol=16),
+    op(
+        F + "cosine_similarity",
+        [
+            *(S(A, A), S(A, A, 0), S(B, B, dim=-1, eps=1.0), S(A, t(4)), S(B, t(3, 4), -1), S(t(5), t(5), 0)),
+            *(S(t(0, 3), t(0, 3)), S(A, A, 2), S(A, t(5)), S(lit([[0.0, 0.0]]), lit([[1.0, 2.0]]))),
+        ],
+        grad=True,
+        tol=16,
+        slopes=1,
+    ),
+    op(
+        F + "pairwise_distance",
+        [
+            *(S(A, A), S(A, A, 1), S(B, B, p=3.0, keepdim=True), S(A, t(4)), S(t(5), t(5)), S(A, A, float("inf"))),
+            *(S(t(0, 3), t(0, 3)), S(A, t(5)), S(A, A, eps=0.5)),
+        ],
+        grad=True,
+        tol=16,
+    ),
     op(F + "normalize", [S(A), S(A, 1, 0), S(B, dim=-1, eps=1.0)], grad=True, tol=8),
 )
 
 REDUCTIONS = ("none", "mean", "sum")
+SIGNS = replace(lit([[1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [-1.0, -1.0, -1.0, 1.0]]), grad=False)
 CLASSES = idx(5, below=3)
 WEIGHT = t(3, low=0.5, grad=False)
 LOSSES = (
@@ -174,6 +239,73 @@ LOSSES = (
         ],
         grad=True,
         gradgrad=True,
+        tol=8,
+    ),
+    op(
+        F + "hinge_embedding_loss",
+        [*(S(A, SIGNS, reduction=mode) for mode in REDUCTIONS), S(A, SIGNS, 0.3), S(A, SIGNS, reduction="avg")],
+        dtypes=FLOATS,
+        grad=True,
+        tol=4,
+    ),
+    op(
+        F + "soft_margin_loss",
+        [*(S(A, SIGNS, reduction=mode) for mode in REDUCTIONS), S(t(), replace(lit(1.0), grad=False))],
+        dtypes=FLOATS,
+        grad=True,
+        tol=8,
+    ),
+    op(
+        F + "margin_ranking_loss",
+        [*(S(A, A, SIGNS, reduction=mode) for mode in REDUCTIONS), S(A, A, SIGNS, 0.5), S(A, A, t(4))],
+        dtypes=FLOATS,
+        grad=True,
+        tol=4,
+    ),
+    op(
+        F + "cosine_embedding_loss",
+        [
+            *(S(A, A, lit([1, -1, 1], "int64"), reduction=mode) for mode in REDUCTIONS),
+            *(S(t(4), t(4), lit(-1, "int64"), 0.1), S(A, A, SIGNS), S(t(4), t(4), lit([1], "int64")), S(A, A, lit(1))),
+        ],
+        dtypes=FLOATS,
+        grad=True,
+        tol=16,
+        slopes=1,
+    ),
+    op(
+        F + "triplet_margin_loss",
+        [
+            *(S(A, A, A, reduction=mode) for mode in REDUCTIONS),
+            *(S(A, A, A, 0.5, 1), S(A, A, A, swap=True), S(A, A, t(4)), S(A, A, A, 0), S(A, A, A, 2.0, eps=0.1)),
+        ],
+        dtypes=FLOATS,
+        grad=True,
+        tol=16,
+    ),
+    op(
+        F + "poisson_nll_loss",
+        [
+            *(S(A, t(3, 4, low=0, high=3), reduction=mode) for mode in REDUCTIONS),
+            *(
+                S(t(3, 4, low=0.5), t(3, 4, low=0.5), False),
+                S(A, t(3, 4, low=0.5), full=True),
+                S(A, A, reduction="avg"),
+            ),
+        ],
+        dtypes=FLOATS,
+        grad=True,
+        tol=8,
+    ),
+    op(
+        F + "gaussian_nll_loss",
+        [
+            *(S(A, A, t(3, 4, low=0.5), reduction=mode) for mode in REDUCTIONS),
+            *(S(A, A, 2.0), S(A, A, t(3, low=0.5)), S(A, A, t(3, 1, low=0.5), True), S(A, A, t(2)), S(A, A, -1.0)),
+            *(S(A, A, lit(-1.0)), S(A, A, t(3, 4, low=0.5), reduction="avg"), S(A, A, t(3, 4, low=0.5), eps=2.0)),
+        ],
+        dtypes=FLOATS,
+        grad=True,
         tol=8,
     ),
     op(F + "l1_loss", [*(S(A, A, reduction=mode) for mode in REDUCTIONS), S(A, A)], grad=True, tol=4),

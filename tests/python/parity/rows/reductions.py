@@ -47,6 +47,7 @@ SUMS = (
     op("mean", [*dims(), *DTYPE], grad=True, gradgrad=True, special=SPECIAL),
     op("prod", [*dims(multiple=False), *DTYPE], grad=True, gradgrad=True, special=SPECIAL, tol=4),
     op("nansum", [*dims(), *DTYPE], grad=True, special=SPECIAL, extremes=False),
+    op("nanmean", [*dims(), *DTYPE], grad=True, special=SPECIAL, extremes=False, tol=4),
     op("logsumexp", dims(every=False), grad=True, gradgrad=True, tol=4, slopes=1, special=SPECIAL[1:]),
 )
 

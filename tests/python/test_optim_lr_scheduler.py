@@ -19,6 +19,10 @@ def sequence(s, o):
 SCHEDULES = {
     "LambdaLR": lambda s, o: s.LambdaLR(o, lambda e: 0.9**e),
     "LambdaLR_list": lambda s, o: s.LambdaLR(o, [lambda e: 0.9**e, lambda e: 1 / (1 + e)]),
+    "MultiplicativeLR": lambda s, o: s.MultiplicativeLR(o, lambda e: 0.95),
+    "MultiplicativeLR_list": lambda s, o: s.MultiplicativeLR(o, [lambda e: 0.9**e, lambda e: 1 / (1 + e)]),
+    "PolynomialLR": lambda s, o: s.PolynomialLR(o, total_iters=7, power=2.0),
+    "PolynomialLR_line": lambda s, o: s.PolynomialLR(o),
     "StepLR": lambda s, o: s.StepLR(o, 3, gamma=0.5),
     "MultiStepLR": lambda s, o: s.MultiStepLR(o, [2, 5, 5, 9], gamma=0.3),
     "ConstantLR": lambda s, o: s.ConstantLR(o, factor=0.25, total_iters=4),

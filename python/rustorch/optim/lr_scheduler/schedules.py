@@ -12,8 +12,8 @@ from typing import Any
 from rustorch.optim.lr_scheduler.base import LRScheduler
 
 
-class LambdaLR(LRScheduler):
-    """The initial rate times a function of the epoch."""
+class _ByFunctions(LRScheduler):
+    """A schedule by a function of the epoch, one for all groups or one for each."""
 
     def __init__(self, optimizer: Any, lr_lambda: Any, last_epoch: int = -1) -> None:
         groups = len(optimizer.param_groups)
@@ -39,9 +39,30 @@ class LambdaLR(LRScheduler):
             if saved is not None:
                 fn.__dict__.update(saved)
 
+
+class LambdaLR(_ByFunctions):
+    """The initial rate times a function of the epoch."""
+
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
         return [base * fn(self.last_epoch) for fn, base in zip(self.lr_lambdas, self.base_lrs, strict=True)]
+
+
+class MultiplicativeLR(_ByFunctions):
+    """Multiplies by a function of the epoch every epoch."""
+
+    def __init__(self, optimizer: Any, lr_lambda: Any, last_epoch: int = -1) -> None:
+        for fn in lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda]:
+            if not callable(fn):
+                raise TypeError(f"lr_lambda should be a function, but got {type(fn).__name__}")
+        super().__init__(optimizer, lr_lambda, last_epoch)
+
+    def get_lr(self) -> list[Any]:
+        self._warn_outside_step()
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        if self._is_initial:
+            return rates
+        return [rate * fn(self.last_epoch) for fn, rate in zip(self.lr_lambdas, rates, strict=True)]
 
 
 class _Chainable(LRScheduler):
@@ -160,6 +181,24 @@ class ExponentialLR(_Chainable):
         return base * self.gamma**self.last_epoch
 
 
+class PolynomialLR(_Chainable):
+    """Down to 0 in `total_iters` epochs, by a power of what is left of them."""
+
+    def __init__(self, optimizer: Any, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, lr: Any, base: Any) -> Any:
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return lr
+        left = 1.0 - self.last_epoch / self.total_iters
+        return lr * (left / (1.0 - (self.last_epoch - 1) / self.total_iters)) ** self.power
+
+    def _closed(self, base: Any) -> Any:
+        return base * (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
+
+
 class CosineAnnealingLR(_Chainable):
     """Half a cosine from the initial rate down to `eta_min` in `T_max` epochs, and back."""
 
@@ -243,5 +282,7 @@ __all__ = [
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
+    "PolynomialLR",
     "StepLR",
 ]

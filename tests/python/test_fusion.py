@@ -290,6 +290,16 @@ def test_a_row_is_reduced_before_it_is_scanned(rt, explain):
     close(seen.result, reference.softmax(1).cumsum(1))
 
 
+@pytest.mark.parametrize("right", [False, True])
+def test_a_search_is_one_kernel(right, rt, explain):
+    boundaries, reference = rt.arange(0, 7000, 7).realize(), torch.arange(0, 7000, 7)
+    x = np.random.default_rng(0).integers(-10, 7010, (64, 48))
+    values = rt.tensor(x).realize()
+    seen = explain(lambda: rt.searchsorted(boundaries, values + 1, right=right))
+    assert len(seen.kernels) == 1
+    assert seen.result.tolist() == torch.searchsorted(reference, torch.tensor(x) + 1, right=right).tolist()
+
+
 OPERANDS = {
     "plain": lambda rt, x, row, column, index: x,
     "scaled": lambda rt, x, row, column, index: x * 2 + 1,

@@ -19,12 +19,12 @@ movedim squeeze unsqueeze expand expand_as broadcast_to broadcast_tensors broadc
 vstack dstack column_stack split split_with_sizes tensor_split hsplit vsplit dsplit chunk unbind narrow narrow_copy
 select unfold as_strided flip fliplr flipud roll rot90 tril triu diag diagonal diag_embed diagflat meshgrid atleast_1d
 atleast_2d atleast_3d repeat_interleave sum_to_size constant_pad_nd sum mean prod amax amin max min argmax argmin any
-all var std norm logsumexp cumsum cumprod cummax cummin logcumsumexp diff trapezoid cumulative_trapezoid getitem setitem
-gather scatter scatter_add index_select index_add index_put nn.functional.embedding nn.functional.one_hot matmul mm bmm
-mv dot einsum nn.functional.linear softmax log_softmax nn.functional.layer_norm nn.functional.cross_entropy
-nn.functional.nll_loss nn.functional.mse_loss nn.functional.binary_cross_entropy_with_logits nn.functional.relu
-nn.functional.gelu nn.functional.sigmoid nn.functional.tanh nn.functional.silu nn.functional.leaky_relu
-nn.functional.softplus nn.functional.dropout
+all var std norm logsumexp cumsum cumprod cummax cummin logcumsumexp diff trapezoid cumulative_trapezoid searchsorted
+bucketize bincount getitem setitem gather scatter scatter_add index_select index_add index_put nn.functional.embedding
+nn.functional.one_hot matmul mm bmm mv dot einsum nn.functional.linear softmax log_softmax nn.functional.layer_norm
+nn.functional.cross_entropy nn.functional.nll_loss nn.functional.mse_loss nn.functional.binary_cross_entropy_with_logits
+nn.functional.relu nn.functional.gelu nn.functional.sigmoid nn.functional.tanh nn.functional.silu
+nn.functional.leaky_relu nn.functional.softplus nn.functional.dropout
 """.split()
 
 

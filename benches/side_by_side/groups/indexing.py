@@ -37,6 +37,13 @@ def cases(sizes: Sequence[int]) -> Iterator[Case]:
             lambda lib, t, i: t.gather(1, i),
             lambda jax, t, i: jax.numpy.take_along_axis(t, i, 1),
         )
+        yield case(
+            "searchsorted",
+            [ascending(1000), normal(size)],
+            lambda lib, s, x: lib.searchsorted(s, x),
+            lambda jax, s, x: jax.numpy.searchsorted(s, x),
+        )
+        yield case("bincount", [integers(1000, (size,))], lambda lib, i: lib.bincount(i), None)
         yield case("mask", [normal(size)], lambda lib, x: x[x > 0], None)
         yield case("masked_fill", [normal(size)], lambda lib, x: x.masked_fill(x > 0, 1.5), fill_jax)
         yield case(
@@ -85,3 +92,7 @@ def square(size: int) -> Callable[[np.random.Generator], Array]:
 
 def integers(below: int, shape: tuple[int, ...]) -> Callable[[np.random.Generator], Array]:
     return lambda rng: rng.integers(0, below, shape)
+
+
+def ascending(count: int) -> Callable[[np.random.Generator], Array]:
+    return lambda rng: np.sort(rng.standard_normal(count).astype(np.float32))

@@ -1,7 +1,7 @@
 //! Subscripts: reading and writing by integers, slices, new axes, masks and index tensors.
 
 mod advanced;
-mod known;
+pub(crate) mod known;
 mod lookup;
 mod masked;
 mod overlay;

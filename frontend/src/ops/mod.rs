@@ -30,6 +30,7 @@ mod products;
 mod random_ops;
 mod reduce;
 pub mod scatter;
+mod search;
 pub mod shape_ops;
 mod shrinkage;
 mod softmax;
@@ -67,6 +68,7 @@ const TABLES: &[&[Entry]] = &[
     random_ops::ENTRIES,
     reduce::ENTRIES,
     scatter::ENTRIES,
+    search::ENTRIES,
     shape_ops::ENTRIES,
     shrinkage::ENTRIES,
     softmax::ENTRIES,

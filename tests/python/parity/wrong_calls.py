@@ -61,6 +61,25 @@ def _scan():
     yield from ("rt.cumulative_trapezoid(a, v)", "rt.cumulative_trapezoid(a, dx='x')", "a.trapezoid()")
 
 
+def _search():
+    yield from (
+        "rt.searchsorted(v, a, side='x')",
+        "rt.searchsorted(v, a, side='left', right=True)",
+        "rt.searchsorted(v)",
+    )
+    yield from (
+        "rt.searchsorted(a, 1)",
+        "rt.searchsorted(a, v)",
+        "rt.searchsorted(s, v)",
+        "rt.searchsorted(mask, mask)",
+    )
+    yield from ("rt.searchsorted(v, a, sorter=i)", "rt.searchsorted(f, a, sorter=far)", "rt.searchsorted(v, [1.0])")
+    yield from ("rt.searchsorted(f, a, sorter=before)", "rt.searchsorted(f, a, sorter=n.int())", "rt.bucketize(v, a)")
+    yield from ("rt.bucketize(v, s)", "rt.bucketize(v)", "rt.bucketize(v, 1)", "rt.bucketize('x', v)")
+    yield from ("rt.bincount(f)", "rt.bincount(mask)", "rt.bincount(before)", "i.bincount(minlength=-1)")
+    yield from ("i.bincount(v)", "i.bincount(i.view(2, 1))", "n.view(2, 1).bincount()", "i.bincount(minlength=1.5)")
+
+
 def _reduce():
     for name in REDUCE:
         yield from (f"rt.{name}(a, 2)", f"rt.{name}(a, -3)", f"a.{name}(5)", f"a.{name}('x')", f"rt.{name}(None)")
@@ -231,6 +250,7 @@ CALLS = tuple(
             *_binary(),
             *_reduce(),
             *_scan(),
+            *_search(),
             *(call.strip() for text in TEXTS for line in text.strip().splitlines() for call in line.split(" | ")),
         ]
     )

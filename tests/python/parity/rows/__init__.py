@@ -1,6 +1,6 @@
 """The table: one row an operation."""
 
-from . import casts, indexing, joining, matmul, nn, pointwise_binary, pointwise_unary, reductions, scans, shapes
+from . import casts, indexing, joining, matmul, nn, pointwise_binary, pointwise_unary, reductions, scans, search, shapes
 
 TABLE = (
     *pointwise_unary.ROWS,
@@ -8,6 +8,7 @@ TABLE = (
     *casts.ROWS,
     *reductions.ROWS,
     *scans.ROWS,
+    *search.ROWS,
     *shapes.ROWS,
     *joining.ROWS,
     *indexing.ROWS,

@@ -7,7 +7,7 @@ use crate::observe::{Observer, Stage};
 use crate::product::{self, Side};
 use crate::rewrite::rewrite;
 use crate::schedule::{
-    block_running, block_transpositions, remove_dead, strip_mine, tile_columns, vectorize, work,
+    block_running, block_transpositions, look_ahead, remove_dead, strip_mine, tile_columns, vectorize, work,
 };
 use crate::shape_loops::lower_group;
 use crate::tree;
@@ -342,7 +342,7 @@ impl Assembly<'_> {
         let mut kernel = kernel;
         remove_dead(&mut kernel);
         (self.observer)(Stage::Kernel { pass: "lowered", kernel: &kernel });
-        kernel = block_transpositions(tile_columns(kernel, self.target));
+        kernel = look_ahead(block_transpositions(tile_columns(kernel, self.target)));
         (self.observer)(Stage::Kernel { pass: "tiled", kernel: &kernel });
         let tiled = kernel.body.iter().any(|s| matches!(s, Stmt::For(f) if f.step > 16));
         kernel = vectorize(&kernel);

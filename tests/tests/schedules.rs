@@ -110,6 +110,45 @@ fn running_sums_down_columns_take_in_their_rows_in_order() {
 }
 
 #[test]
+fn running_extremes_are_found_where_a_look_ahead_sees_them() {
+    let (rows, columns) = (6, 230);
+    let mut data = noise(rows * columns, 10);
+    for (i, x) in data.iter_mut().enumerate() {
+        *x = match i / columns {
+            0 => i as f32,
+            1 => -(i as f32),
+            2 => (*x * 3.0).round(),
+            3 if i % columns == 77 || i % columns == 200 => f32::NAN,
+            4 if i % columns < 64 => f32::NEG_INFINITY,
+            _ => *x,
+        };
+    }
+    for running in [Running::ArgMax, Running::ArgMin] {
+        let mut g = Graph::new();
+        let x = input(&mut g, 0, DType::F32, &[rows, columns]);
+        let y = b(&mut g).one(Op::Scan(Scan { running, axis: 1, reverse: false }), &[x]);
+        let y = b(&mut g).cast(y, DType::F32);
+        g.outputs = vec![y];
+        let looks = |k: &Kernel| k.to_string().contains("mask_to_int");
+        assert!(compiled(&g).plan.kernels.iter().any(looks));
+        let want: Vec<f32> = data
+            .chunks(columns)
+            .flat_map(|row| {
+                let mut at = 0;
+                row.iter().enumerate().map(move |(i, &x)| {
+                    let reaches = if running == Running::ArgMax { x >= row[at] } else { x <= row[at] };
+                    if x.is_nan() || reaches {
+                        at = i;
+                    }
+                    at as f32
+                })
+            })
+            .collect();
+        same_bits(&run_f32(&g, &[&data])[0], &want);
+    }
+}
+
+#[test]
 fn few_blocks_of_columns_are_walked_inside() {
     let (blocks, rows, columns) = (2, 9, 70);
     let mut g = Graph::new();

@@ -5,11 +5,13 @@ use crate::buffer::Buffer;
 use crate::cranelift::{CompiledKernel, compile};
 use crate::host::HostError;
 use crate::host::gemm::{Operand, Product as Gemm, Scalar, gemm};
+use crate::host::sort::sort;
 use crate::threads;
 use crate::{BackendError, cache};
 use rustorch_ir::DType;
 use rustorch_ir::loops::{FAILURE_RECORD_BYTES, Role};
-use rustorch_ir::plan::{BufId, BufferDecl, Matrix, Place, Plan, Product, Step, Task};
+use rustorch_ir::plan::{BufId, BufferDecl, Call, Matrix, Place, Plan, Product, Step, Task};
+use rustorch_ir::routine::Routine;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -67,6 +69,7 @@ pub struct Executable {
 const BRIEF_BYTES: usize = 256 << 10;
 const BRIEF_PRODUCT: usize = 1 << 18;
 const BRIEF_STEPS: usize = 8;
+const BRIEF_ROUTINE: usize = 1 << 10;
 
 /// Pointers of one run.
 struct Frame<'a> {
@@ -188,6 +191,7 @@ fn is_brief(plan: &Plan) -> bool {
         && plan.buffers.iter().map(|decl| decl.ty.bytes()).sum::<usize>() <= BRIEF_BYTES
         && plan.steps.iter().all(|step| match step {
             Step::Launch { tasks, finish } => tasks.iter().chain(finish).all(small),
+            Step::Routine(call) => call.routine.elements() <= BRIEF_ROUTINE,
             Step::Product(p) => p.batch.iter().product::<usize>() * p.m * p.n * p.k <= BRIEF_PRODUCT,
         })
 }
@@ -209,6 +213,8 @@ impl Frame<'_> {
                 }
                 Ok(())
             }
+            // SAFETY: as for this function.
+            Step::Routine(call) => unsafe { self.routine(call) },
             // SAFETY: as for this function.
             Step::Product(p) => unsafe {
                 match p.dtype {
@@ -279,6 +285,19 @@ impl Frame<'_> {
             NO_SCRATCH => Err(RunError::Host("no memory for a thread's scratch".into())),
             code => Err(RunError::Check { code, detail: self.detail.load(Relaxed) }),
         }
+    }
+
+    /// # Safety
+    /// As for `step`.
+    unsafe fn routine(&self, call: &Call) -> Result<(), RunError> {
+        let at = |b: &BufId| self.pointers[b.0 as usize];
+        let (inputs, outputs): (SmallVec<[_; 4]>, SmallVec<[_; 4]>) =
+            (call.inputs.iter().map(at).collect(), call.outputs.iter().map(at).collect());
+        let done = match &call.routine {
+            // SAFETY: by the caller's word; results are buffers of their own.
+            Routine::Sort(s) => unsafe { sort(s, inputs[0], outputs[0], outputs[1]) },
+        };
+        done.map_err(RunError::from)
     }
 
     /// # Safety

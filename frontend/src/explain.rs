@@ -4,7 +4,7 @@ use crate::trace::Run;
 use rustorch_backend::run::Executable;
 use rustorch_ir::loops::Role;
 use rustorch_ir::loops::count::count;
-use rustorch_ir::plan::{BufId, Matrix, Place, Plan, Product, Step, Task};
+use rustorch_ir::plan::{BufId, Call, Matrix, Place, Plan, Product, Step, Task};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -42,6 +42,10 @@ fn row(executable: &Executable, step: &Step, time: Duration, compiled: bool) -> 
         Step::Product(product) => {
             seen.product(product);
             ("gemm", vec!["gemm"], product.epilogue.iter().collect())
+        }
+        Step::Routine(call) => {
+            seen.routine(call);
+            ("routine", vec![call.routine.name()], vec![])
         }
     };
     for task in &tasks {
@@ -100,6 +104,15 @@ impl Seen<'_> {
             *self.read.entry(side.buf).or_default() += size * elements(side, &p.batch, rows, cols);
         }
         *self.written.entry(p.out).or_default() += size * batches * m * n;
+    }
+
+    fn routine(&mut self, call: &Call) {
+        for &buf in &call.inputs {
+            self.read.insert(buf, self.extent(buf));
+        }
+        for &buf in &call.outputs {
+            self.written.insert(buf, self.extent(buf));
+        }
     }
 
     /// What is moved from or to a buffer again counts once.

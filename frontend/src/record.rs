@@ -151,7 +151,7 @@ impl RecordedNode {
 /// Bytes that a pending node is likely to occupy when it runs: those of what is surely a buffer.
 fn held_bytes(op: &Op, types: &Outputs) -> usize {
     let heavy = match op.kind() {
-        Kind::Push => true,
+        Kind::Push | Kind::Routine => true,
         Kind::Pull => op.cost() == Cost::Loop,
         Kind::Leaf | Kind::View => false,
     };

@@ -95,7 +95,7 @@ impl Region {
         self.nodes.iter().enumerate().filter(|(_, m)| {
             // Each edge in the region counts twice, in its node and in the copy here; the member itself once.
             let outside = Arc::strong_count(&m.node).saturating_sub(1 + 2 * m.users);
-            outside > 0 && matches!(m.node.op().kind(), Kind::Pull | Kind::Push)
+            outside > 0 && matches!(m.node.op().kind(), Kind::Pull | Kind::Push | Kind::Routine)
         })
     }
 

@@ -26,6 +26,7 @@ pub mod op;
 pub mod parse;
 pub mod plan;
 pub mod plan_interp;
+pub mod routine;
 pub mod shape;
 pub mod text;
 pub mod verify;

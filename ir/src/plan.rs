@@ -9,6 +9,7 @@ pub mod text;
 use crate::dtype::DType;
 use crate::graph::Type;
 use crate::loops::Kernel;
+use crate::routine::Routine;
 
 /// A buffer of the plan: an index into [`Plan::buffers`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -72,13 +73,25 @@ pub struct Product {
     pub epilogue: Option<Task>,
 }
 
+/// A host routine, from contiguous buffers to contiguous buffers.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Call {
+    pub routine: Routine,
+    pub inputs: Vec<BufId>,
+    pub outputs: Vec<BufId>,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Step {
     /// Independent tasks that run together on the pool; then, when all are done, `finish` in order on
     /// one thread.
-    Launch { tasks: Vec<Task>, finish: Vec<Task> },
-    /// A host routine.
+    Launch {
+        tasks: Vec<Task>,
+        finish: Vec<Task>,
+    },
+    /// A product by a host routine.
     Product(Product),
+    Routine(Call),
 }
 
 /// The value behind an output of the graph.

@@ -58,6 +58,15 @@ pub fn run(plan: &Plan, slots: &[Slot<'_>], scalars: &[u64]) -> Result<Vec<Tenso
                 r.product(p);
                 p.epilogue.iter().try_for_each(|t| r.task(t))?;
             }
+            Step::Routine(call) => {
+                let of = |b: &BufId| r.memory[b.0 as usize].as_slice();
+                let inputs: Vec<&[u8]> = call.inputs.iter().map(of).collect();
+                let mut outputs: Vec<Vec<u8>> = call.outputs.iter().map(|b| of(b).to_vec()).collect();
+                call.routine.run(&inputs, &mut outputs);
+                for (b, bytes) in call.outputs.iter().zip(outputs) {
+                    r.memory[b.0 as usize] = bytes;
+                }
+            }
         }
     }
     let result = |o: &crate::plan::Output| Tensor {
@@ -84,6 +93,7 @@ fn check_overlap(plan: &Plan) -> Result<(), PlanError> {
                 p.epilogue.iter().for_each(&mut task);
                 [p.lhs.buf, p.rhs.buf, p.out].into_iter().for_each(touch);
             }
+            Step::Routine(call) => call.inputs.iter().chain(&call.outputs).for_each(|&b| touch(b)),
         }
     }
     let mut arena: Vec<(usize, usize, BufId)> = Vec::new();

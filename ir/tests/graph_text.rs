@@ -41,6 +41,7 @@ const EVERYTHING: &str = r#"%0 = input<0, f32, [2, 3], strides=[3,1]> : f32[2, 3
 %32 = bitcast<i16> %0 : i16[2, 6]
 %33 = scan<linear, 1, down> %0, %0 : f32[2, 3]
 %34 = scan<argmin, 0, up> %16 : i64[3, 2]
+%35 = sort<1, descending, keep 1 + 2> %0 : f32[2, 2], i64[2, 2]
 return %30, %19, %30
 "#;
 

@@ -23,6 +23,8 @@ launch
   task @0(%4, %4) scalars [0] grain 64
   task @1() scalars [] grain 1
   finish @0(%2, %4) scalars [1] grain 1
+routine sort<f32, 2 x 64 x 8, keep 1 + 3, descending>(%2) -> (%4, %3)
+routine sort<i64, 1 x 0 x 1, keep 0 + 0>() -> ()
 launch
 return %4 : f32[128, 8], %5 : bool[0], %4 : f32[2, 64, 8]
 kernel k0(in %b0: f32, out %b1: f32, scratch %b2: f32[16], scalar s0: f32) parallel 1024 (v0..v1)
@@ -85,12 +87,14 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("@0(%4, %4)", "@0(%4)", "18:9: expected 2 buffers and 1 scalars, found 1 and 1"),
     ("@1()", "@2()", "19:9: expected a kernel that follows, found `@2`"),
     ("grain 64", "grain 64 more", "18:40: expected the end of the line, found `more`"),
-    ("return %4", "return %9", "22:9: expected a buffer given before, found `%9`"),
-    ("mul v4, v3", "mul v4", "30:5: expected `,`, found `store`"),
+    ("return %4", "return %9", "24:9: expected a buffer given before, found `%9`"),
+    ("mul v4, v3", "mul v4", "32:5: expected `,`, found `store`"),
+    ("sort<f32", "shuffle<f32", "21:9: expected a routine, found `shuffle`"),
+    ("keep 1 + 3", "keep 1", "21:37: expected `+`, found `,`"),
     (
         "launch\nreturn",
         "launch\n%6 = arena 0 : f32[] \"\"\nreturn",
-        "22:1: expected a step or `return`, found `%`",
+        "24:1: expected a step or `return`, found `%`",
     ),
 ];
 

@@ -19,8 +19,9 @@ use rustorch_ir::loops::expand::expand;
 use rustorch_ir::loops::verify::verify;
 use rustorch_ir::loops::{Combine, Elem, Stmt};
 use rustorch_ir::op::{Kind, Op, Source};
-use rustorch_ir::plan::{BufId, BufferDecl, Matrix, Output, Place, Plan, Product, Step, Task};
+use rustorch_ir::plan::{BufId, BufferDecl, Call, Matrix, Output, Place, Plan, Product, Step, Task};
 use rustorch_ir::{DType, Graph, Strides, Type, Value};
+use smallvec::SmallVec;
 use thiserror::Error;
 
 /// A graph to compile. Its outputs are the values wanted.
@@ -279,6 +280,16 @@ impl Assembly<'_> {
                         step_of[m] = self.plan.steps.len() - 1;
                     }
                 }
+                Unit::Routine { node } => {
+                    let call = self.routine(*node);
+                    if call.routine.elements() == 0 {
+                        // Nothing to compute, or to read.
+                        step_of[u] = latest(self.fusion).unwrap_or(0);
+                        continue;
+                    }
+                    self.plan.steps.push(Step::Routine(call));
+                    step_of[u] = self.plan.steps.len() - 1;
+                }
                 Unit::Nothing => step_of[u] = latest(self.fusion).unwrap_or(0),
                 Unit::Kernel(_) if step_of[u] != usize::MAX => {}
                 Unit::Kernel(group) => {
@@ -390,6 +401,23 @@ impl Assembly<'_> {
         }
     }
 
+    fn routine(&mut self, node: rustorch_ir::NodeId) -> Call {
+        let op = self.graph.node(node);
+        let types: SmallVec<[&Type; 3]> = op.inputs.iter().map(|&v| self.graph.ty(v)).collect();
+        let routine = op.op.routine(&types).expect("an op that a routine computes");
+        let inputs = op.inputs.iter().map(|&v| self.packed(v)).collect();
+        let results = (0..op.types.len() as u8).map(|port| Value { node, port });
+        Call { routine, inputs, outputs: results.map(|v| self.buffer(Arg::Value(v))).collect() }
+    }
+
+    /// The buffer in which a value's elements lie one behind the other.
+    fn packed(&mut self, v: Value) -> BufId {
+        match &self.graph.node(v.node).op {
+            Op::Input(input) if product::is_contiguous(self.graph, v) => self.ids[&Arg::Slot(input.slot)],
+            _ => self.buffer(Arg::Value(v)),
+        }
+    }
+
     fn product(&mut self, node: rustorch_ir::NodeId) -> Product {
         let g = product::geometry(self.graph, node).expect("chosen as a product");
         let (lhs, rhs) = (self.matrix(&g.lhs), self.matrix(&g.rhs));
@@ -429,7 +457,7 @@ impl Assembly<'_> {
             && group.roots.iter().all(whole);
         let product_node = match &self.fusion.units[product] {
             Unit::Product { node } => *node,
-            Unit::Kernel(_) | Unit::Nothing => return false,
+            Unit::Kernel(_) | Unit::Routine { .. } | Unit::Nothing => return false,
         };
         let earlier = |b: NodeIndex| {
             b.index() == product
@@ -465,6 +493,7 @@ impl Assembly<'_> {
                     [p.lhs.buf, p.rhs.buf, p.out].into_iter().for_each(&mut touch);
                     p.epilogue.iter().for_each(|t| t.bufs.iter().for_each(|&b| touch(b)));
                 }
+                Step::Routine(call) => call.inputs.iter().chain(&call.outputs).for_each(|&b| touch(b)),
             }
         }
         lifetimes.iter_mut().filter(|l| l.first == usize::MAX).for_each(|l| l.first = 0);

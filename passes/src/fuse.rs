@@ -40,6 +40,10 @@ pub enum Unit {
     Product {
         node: NodeId,
     },
+    /// A routine of the host, from buffers to buffers.
+    Routine {
+        node: NodeId,
+    },
     /// A copy that is not made, because the copy took over the original's buffer.
     Nothing,
 }
@@ -75,6 +79,8 @@ struct Fuser<'g> {
     outputs: FxHashSet<Value>,
     /// Values that host routines read from buffers.
     operands: FxHashSet<Value>,
+    /// Those of them whose elements must lie one behind the other.
+    packed: FxHashSet<Value>,
     products: FxHashSet<NodeId>,
     chain: FxHashMap<NodeId, u32>,
     threads: usize,
@@ -86,19 +92,23 @@ struct Fuser<'g> {
     shared: FxHashMap<Value, Value>,
 }
 
-/// Decides for all live nodes of the graph. `products` are the nodes left to host routines and
-/// `operands` the values those read; `threads` will share the work.
+/// Decides for all live nodes of the graph. `products` are the nodes left to the host's product and
+/// `operands` the values that reads; `threads` will share the work.
 pub fn fuse(
     graph: &Graph,
     products: FxHashSet<NodeId>,
-    operands: FxHashSet<Value>,
+    mut operands: FxHashSet<Value>,
     threads: usize,
 ) -> Fusion {
     let live = graph.live();
+    let routines = live.iter().map(|&id| graph.node(id)).filter(|n| n.op.kind() == Kind::Routine);
+    let packed: FxHashSet<Value> = routines.flat_map(|n| n.inputs.iter().copied()).collect();
+    operands.extend(&packed);
     let mut f = Fuser {
         graph,
         outputs: graph.outputs.iter().copied().collect(),
         operands,
+        packed,
         products,
         chain: FxHashMap::default(),
         threads,
@@ -167,7 +177,7 @@ impl<'g> Fuser<'g> {
             let own = match node.op.kind() {
                 Kind::Leaf | Kind::View => 0,
                 Kind::Pull => 1,
-                Kind::Push => {
+                Kind::Push | Kind::Routine => {
                     self.chain.insert(id, 0);
                     continue;
                 }
@@ -185,8 +195,10 @@ impl<'g> Fuser<'g> {
         if self.products.contains(&id) {
             return self.product(id);
         }
-        if node.op.kind() == Kind::Push {
-            return self.push(id);
+        match node.op.kind() {
+            Kind::Push => return self.push(id),
+            Kind::Routine => return self.routine(id),
+            Kind::Leaf | Kind::View | Kind::Pull => {}
         }
         for port in 0..node.types.len() as u8 {
             self.pulled(Value { node: id, port });
@@ -198,9 +210,15 @@ impl<'g> Fuser<'g> {
         let v = Value { node: id, port: 0 };
         if self.outputs.contains(&v) {
             self.store_alone(v, "output");
-        } else if self.operands.contains(&v) && !matches!(self.graph.node(id).op, Op::Input(_)) {
+        } else if self.operands.contains(&v) && !self.lies_ready(v) {
             self.store_alone(v, "operand of a routine");
         }
+    }
+
+    /// Whether whatever reads an input from its buffer can read it where it is.
+    fn lies_ready(&self, v: Value) -> bool {
+        matches!(self.graph.node(v.node).op, Op::Input(_))
+            && (!self.packed.contains(&v) || crate::product::is_contiguous(self.graph, v))
     }
 
     fn new_unit(&mut self, unit: Unit, tracer: Option<Tracer<'g>>) -> usize {
@@ -237,6 +255,20 @@ impl<'g> Fuser<'g> {
         self.stored.insert(v, (Stored::Whole, "product by a host routine"));
         self.written_by(v, unit);
         for operand in crate::product::operand_buffers(self.graph, id) {
+            let access = Access::whole();
+            self.readers.entry(operand).or_default().push(Reader { unit, access });
+        }
+    }
+
+    fn routine(&mut self, id: NodeId) {
+        let graph = self.graph;
+        let unit = self.new_unit(Unit::Routine { node: id }, None);
+        for port in 0..graph.node(id).types.len() as u8 {
+            let v = Value { node: id, port };
+            self.stored.insert(v, (Stored::Whole, "result of a routine"));
+            self.written_by(v, unit);
+        }
+        for &operand in &graph.node(id).inputs {
             let access = Access::whole();
             self.readers.entry(operand).or_default().push(Reader { unit, access });
         }

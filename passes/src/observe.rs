@@ -35,6 +35,7 @@ pub fn annotated(graph: &Graph, fusion: &Fusion) -> String {
         let _ = match unit {
             Unit::Kernel(group) => writeln!(out, "# unit {i}: kernel over {}", group.space),
             Unit::Product { .. } => writeln!(out, "# unit {i}: product by a host routine"),
+            Unit::Routine { node } => writeln!(out, "# unit {i}: {} by a routine", graph.node(*node).op),
             Unit::Nothing => writeln!(out, "# unit {i}: nothing, its buffer was handed over"),
         };
     }
@@ -63,7 +64,7 @@ fn note(fusion: &Fusion, node: NodeId, port: u8) -> Option<String> {
             Root::Store { value, .. } | Root::Partial { value } => *value == v,
             Root::Nest { node, .. } => *node == v.node,
         }),
-        Unit::Product { node } => *node == v.node,
+        Unit::Product { node } | Unit::Routine { node } => *node == v.node,
         Unit::Nothing => false,
     };
     let units: Vec<String> =

@@ -37,6 +37,14 @@ pub fn resolve(graph: &Graph, v: Value) -> View {
     View { base: v, strides: shape.contiguous_strides(), offset: 0 }
 }
 
+/// Whether an input's elements lie one behind the other.
+pub fn is_contiguous(graph: &Graph, v: Value) -> bool {
+    match &graph.node(v.node).op {
+        Op::Input(input) => input.source == Source::Buffer(input.shape.contiguous_strides()),
+        _ => false,
+    }
+}
+
 /// The nodes left to host routines, and the values those read from buffers.
 pub fn choose(graph: &Graph) -> (FxHashSet<NodeId>, FxHashSet<Value>) {
     let (mut nodes, mut operands) = (FxHashSet::default(), FxHashSet::default());

@@ -167,6 +167,7 @@ fn units(plan: &Plan) -> String {
                 let spaces: Vec<usize> = tasks.iter().map(|t| plan.kernels[t.kernel].parallel).collect();
                 writeln!(out, "launch of {} over {spaces:?}, then {}", tasks.len(), finish.len())
             }
+            Step::Routine(call) => writeln!(out, "routine {}", call.routine),
             Step::Product(p) => {
                 let then = if p.epilogue.is_some() { " with an epilogue" } else { "" };
                 writeln!(out, "product {:?} x {} x {} x {}{then}", p.batch, p.m, p.n, p.k)

@@ -34,7 +34,7 @@ fn examine(seed: u64, case: &Case, total: &mut Seen) {
 fn possible(first: &str, second: &str) -> bool {
     let leaf = ["Input", "Constant", "Iota"].contains(&second);
     // A constant is 0-d: it has no axis to lay something along, to search or to scan.
-    let zero_dim = first == "Constant" && ["Concat", "ArgReduce", "Scan"].contains(&second);
+    let zero_dim = first == "Constant" && ["Concat", "ArgReduce", "Scan", "Sort"].contains(&second);
     !leaf && !zero_dim
 }
 
@@ -124,8 +124,8 @@ fn gradients_are_slopes() {
     }
     println!("{compared} gradients up to seed {seed}: {covered:?}");
     for name in Op::PRIMITIVES {
-        // These have no gradient, or hold it back.
-        let none = ["Iota", "ArgReduce", "Bitcast", "Detach"].contains(name);
+        // These have no gradient, hold it back, or have kinks where elements are equal.
+        let none = ["Iota", "ArgReduce", "Bitcast", "Sort", "Detach"].contains(name);
         assert!(none || compared < 500 || covered.contains(name), "{name} was not differentiated");
     }
 }

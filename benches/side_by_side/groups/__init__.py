@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ..case import Case
-from . import functions, fused, indexing, matmul, mlp, normalise, pointwise, reductions, scans
+from . import functions, fused, indexing, matmul, mlp, normalise, pointwise, reductions, scans, sorting
 
 GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "pointwise": pointwise.cases,
@@ -11,6 +11,7 @@ GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "fused": fused.cases,
     "reductions": reductions.cases,
     "scans": scans.cases,
+    "sorting": sorting.cases,
     "normalise": normalise.cases,
     "backward": normalise.backward_cases,
     "matmul": matmul.cases,

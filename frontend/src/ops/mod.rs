@@ -34,6 +34,7 @@ mod search;
 pub mod shape_ops;
 mod shrinkage;
 mod softmax;
+mod sort;
 mod spread;
 mod ternary;
 pub mod view_ops;
@@ -72,6 +73,7 @@ const TABLES: &[&[Entry]] = &[
     shape_ops::ENTRIES,
     shrinkage::ENTRIES,
     softmax::ENTRIES,
+    sort::ENTRIES,
     spread::ENTRIES,
     ternary::ENTRIES,
     view_ops::ENTRIES,

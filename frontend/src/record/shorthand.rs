@@ -3,14 +3,15 @@
 //! Operands keep their dtypes: promotion is the caller's. Methods of two operands broadcast by NumPy's rule.
 
 use super::Recorded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, runtime};
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{
     ArgReduce, Axes, Bitcast, Cast, Concat, Contract, Detach, Expand, Fence, Gather, Iota, Op, Pad, Permute,
-    Picks, Reduce, Reshape, Running, Scalar, Scan, Scatter, Slice, Span, Update,
+    Picks, Reduce, Reshape, Running, Scalar, Scan, Scatter, Slice, Sort, Span, Update,
 };
 use rustorch_ir::{DType, Literal, Shape};
 use smallvec::SmallVec;
+use std::ops::Range;
 
 impl Recorded {
     /// `op` applied element by element; operands are broadcast to one shape.
@@ -269,6 +270,19 @@ impl Recorded {
     /// The first index along `axis` of the maximum or minimum.
     pub fn arg_reduce(&self, largest: bool, axis: usize) -> Result<Recorded> {
         Recorded::apply(Op::ArgReduce(ArgReduce { largest, axis: axis as u8 }), &[self])
+    }
+
+    /// The elements along an axis that have these numbers in their order, and their places.
+    pub fn sort(&self, axis: usize, descending: bool, numbers: Range<usize>) -> Result<(Recorded, Recorded)> {
+        let (Ok(first), Ok(keep)) = (u32::try_from(numbers.start), u32::try_from(numbers.len())) else {
+            return runtime(format!("sort(): the axis {axis} is too long to be sorted"));
+        };
+        let op = Op::Sort(Sort { axis: axis as u8, descending, first, keep });
+        let mut results = Recorded::apply_all(op, &[self])?.into_iter();
+        match (results.next(), results.next()) {
+            (Some(values), Some(places)) => Ok((values, places)),
+            _ => runtime("internal error: sorting has two results"),
+        }
     }
 
     /// Sums of products: batch axes in pairs, contracted axes in pairs.

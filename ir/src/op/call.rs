@@ -231,7 +231,10 @@ impl Body {
 }
 
 fn dearest(graph: &Graph) -> Cost {
-    let cost = |op: &Op| if op.kind() == Kind::Push { Cost::Loop } else { op.cost() };
+    let cost = |op: &Op| match op.kind() {
+        Kind::Push | Kind::Routine => Cost::Loop,
+        _ => op.cost(),
+    };
     graph.live().into_iter().map(|id| cost(&graph.node(id).op)).max().unwrap_or(Cost::Cheap)
 }
 

@@ -3,7 +3,8 @@
 //! A primitive says what types it takes and gives ([`Primitive::infer`]), its gradient as a graph
 //! ([`Primitive::vjp`]) and its loops. A *pull* op is read at any index ([`Primitive::pull`]): its
 //! consumer substitutes it, and views vanish into index expressions. A *push* op owns its loops
-//! ([`Primitive::nests`]): its result is a buffer. No pass asks which op a node is.
+//! ([`Primitive::nests`]): its result is a buffer. What no loops say well a routine of the host computes
+//! ([`Primitive::routine`]), from buffers to buffers. No pass asks which op a node is.
 
 mod arg_reduce;
 mod bitcast;
@@ -29,6 +30,7 @@ mod scalar_rules;
 mod scan;
 mod simplify;
 mod slice;
+mod sort;
 mod update;
 
 pub use arg_reduce::ArgReduce;
@@ -51,6 +53,7 @@ pub use scalar::{DIVISION_BY_ZERO, INDEX_OUT_OF_RANGE, Scalar, Signature};
 pub use scan::{Running, Scan};
 pub use simplify::{Simplified, splat};
 pub use slice::{Slice, Span};
+pub use sort::Sort;
 pub use update::Update;
 
 use crate::build::{Build, Grads};
@@ -59,6 +62,7 @@ use crate::graph::{Graph, Node, Type, Value};
 use crate::loops::build::LoopBuilder;
 use crate::loops::{Combine, Val};
 use crate::parse::{Cursor, Parse};
+use crate::routine::Routine;
 use crate::shape::{Shape, Strides};
 use smallvec::SmallVec;
 use std::fmt;
@@ -83,6 +87,8 @@ pub enum Kind {
     Pull,
     /// Writes a buffer by loops of its own.
     Push,
+    /// Is computed by a routine of the host, from buffers to buffers.
+    Routine,
 }
 
 /// What one element costs, apart from its operands.
@@ -235,6 +241,12 @@ pub trait Primitive {
         None
     }
 
+    /// What computes an op of the kind that a host's routine computes.
+    fn routine(&self, x: &[&Type]) -> Option<Routine> {
+        let _ = x;
+        None
+    }
+
     /// For an op that is a graph over its operands: that graph. It takes the place of the node before rules, fusion
     /// or lowering see it.
     fn body(&self) -> Option<&Body> {
@@ -301,6 +313,9 @@ macro_rules! primitives {
             pub fn restride(&self, x: &Shape, strides: &Strides, y: &Shape) -> Option<(Strides, i64)> {
                 match self { $(Op::$name(op) => op.restride(x, strides, y),)* }
             }
+            pub fn routine(&self, x: &[&Type]) -> Option<Routine> {
+                match self { $(Op::$name(op) => op.routine(x),)* }
+            }
             pub fn body(&self) -> Option<&Body> {
                 match self { $(Op::$name(op) => op.body(),)* }
             }
@@ -334,6 +349,7 @@ primitives! {
     Scatter(Scatter),
     Update(Update),
     Scan(Scan),
+    Sort(Sort),
     Detach(Detach),
     Fence(Fence),
     Call(Call),

@@ -3,10 +3,11 @@
 //! Reading checks that buffers and kernels which are named exist, and that a task gives its kernel the buffers
 //! and scalars it takes. No input makes it panic.
 
-use super::{BufId, BufferDecl, Matrix, Output, Place, Plan, Product, Step, Task};
+use super::{BufId, BufferDecl, Call, Matrix, Output, Place, Plan, Product, Step, Task};
 use crate::loops::parse::{intern, parse_kernels};
 use crate::loops::{Kernel, Role};
 use crate::parse::{Cursor, Parse, ParseError, Problem, parse_type};
+use crate::routine::Routine;
 
 /// Reads one plan and nothing after it: `parse_plan(&p.to_string()) == Ok(p)`.
 pub fn parse_plan(text: &str) -> Result<Plan, ParseError> {
@@ -111,6 +112,15 @@ impl Reader {
             self.plan.steps.push(Step::Product(product));
             return Ok(());
         }
+        if c.take("routine ") {
+            let known = Known { buffers: self.plan.buffers.len(), kernels: &[] };
+            let routine = Routine::parse(c)?;
+            let inputs = known.listed(c)?;
+            c.symbol("->")?;
+            let outputs = known.listed(c)?;
+            self.plan.steps.push(Step::Routine(Call { routine, inputs, outputs }));
+            return Ok(());
+        }
         if c.take("return") {
             self.at = At::End;
             return self.outputs(c);
@@ -182,10 +192,8 @@ impl Known<'_> {
         Err(expected(at, "a buffer given before", &format!("`%{number}`")))
     }
 
-    fn task(&self, c: &mut Cursor<'_>) -> Parse<Task> {
-        c.symbol("@")?;
-        let at = c.position();
-        let kernel: usize = c.integer("the number of a kernel")?;
+    /// Buffers in parentheses.
+    fn listed(&self, c: &mut Cursor<'_>) -> Parse<Vec<BufId>> {
         c.symbol("(")?;
         let mut bufs = Vec::new();
         while c.next_is("%") {
@@ -195,6 +203,14 @@ impl Known<'_> {
             }
         }
         c.symbol(")")?;
+        Ok(bufs)
+    }
+
+    fn task(&self, c: &mut Cursor<'_>) -> Parse<Task> {
+        c.symbol("@")?;
+        let at = c.position();
+        let kernel: usize = c.integer("the number of a kernel")?;
+        let bufs = self.listed(c)?;
         c.symbol("scalars ")?;
         let scalars: Vec<u32> = c.bracketed()?;
         c.symbol("grain ")?;

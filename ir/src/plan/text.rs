@@ -15,6 +15,7 @@
 //! launch
 //!   task @1(%3, %4) scalars [] grain 64
 //!   finish @2(%4) scalars [] grain 1
+//! routine sort<f32, 64 x 8 x 1, keep 0 + 8>(%3) -> (%5, %6)
 //! return %3 : f32[64, 8], %4 : f32[]
 //! kernel k0(...) ...
 //! ```
@@ -23,7 +24,7 @@
 //! kernels in the text form of LoopIR, where `@0` is the first. A product is `m x n x k`. A line that begins
 //! with `#` is a comment.
 
-use super::{Matrix, Place, Plan, Product, Step, Task};
+use super::{Call, Matrix, Place, Plan, Product, Step, Task};
 use crate::loops::text::Quoted;
 use std::fmt::{self, Display, Formatter};
 
@@ -65,6 +66,13 @@ impl Display for Product {
     }
 }
 
+impl Display for Call {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Call { routine, inputs, outputs } = self;
+        writeln!(f, "routine {routine}({}) -> ({})", Listed(inputs), Listed(outputs))
+    }
+}
+
 impl Display for Step {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -74,6 +82,7 @@ impl Display for Step {
                 finish.iter().try_for_each(|task| writeln!(f, "  finish {task}"))
             }
             Step::Product(product) => product.fmt(f),
+            Step::Routine(call) => call.fmt(f),
         }
     }
 }

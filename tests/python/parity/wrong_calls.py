@@ -47,6 +47,21 @@ def _binary():
         yield from (f"i.{name}_(1.5)", f"i.{name}_(f)", f"mask.{name}_(i)", f"leaf.{name}_(1)")
 
 
+def _sort():
+    for name in ("sort", "argsort", "msort", "median", "nanmedian"):
+        yield from (f"rt.{name}()", f"rt.{name}(None)", f"a.{name}('x')", f"a.{name}(bad=1)")
+    yield from ("a.sort(2)", "a.sort(stable=1)", "rt.sort(a, False, 0, True)", "a.argsort(-3)", "a.median(2)")
+    yield from ("a.topk()", "a.topk(9)", "a.topk(-1)", "a.topk(1.5)", "s.topk(2)", "mask.topk(1)", "a.topk(1, 2)")
+    yield from (
+        "a.kthvalue()",
+        "a.kthvalue(0)",
+        "a.kthvalue(99)",
+        "mask.kthvalue(1)",
+        "mask.median()",
+        "a.kthvalue(1, 5)",
+    )
+
+
 def _scan():
     for name in ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"):
         yield from (f"rt.{name}(a)", f"rt.{name}(a, 2)", f"a.{name}(-3)", f"a.{name}('x')", f"rt.{name}(None, 0)")

@@ -124,6 +124,15 @@ fn of_node(graph: &Graph, node: &Node, x: &[(Bound, Found)], result: &Tensor) ->
         Op::Bitcast(_) => UNKNOWN,
         Op::ArgReduce(_) if worst > 0.0 => UNKNOWN,
         Op::ArgReduce(_) => Bound::default(),
+        // Zeros of both signs are equal; where they were tells them apart again.
+        Op::Sort(_) if result.ty.dtype == DType::I64 && dtype != DType::I64 => {
+            if worst > 0.0 {
+                UNKNOWN
+            } else {
+                Bound::default()
+            }
+        }
+        Op::Sort(_) if worst > 0.0 && !(dtype.is_float() && x[0].1.finite) => UNKNOWN,
         Op::Scan(s) => scan(s, x, graph.ty(node.inputs[0]).shape[s.axis as usize].get(), dtype, result),
         Op::Reduce(r) if dtype.is_float() => reduce(r.combine, x[0], length(result), dtype),
         Op::Contract(c) if dtype.is_float() => {

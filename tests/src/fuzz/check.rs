@@ -135,6 +135,7 @@ fn tasks(plan: &mut Plan) -> impl Iterator<Item = &mut rustorch_ir::plan::Task> 
         match s {
             Step::Launch { tasks, .. } => Box::new(tasks.iter_mut()),
             Step::Product(p) => Box::new(p.epilogue.iter_mut()),
+            Step::Routine(_) => Box::new(std::iter::empty()),
         }
     })
 }

@@ -265,6 +265,9 @@ impl Generator {
             "Scatter" => self.scatter(x, &ty),
             "Concat" => self.concat(x, &ty),
             "Update" => self.update(x, &ty),
+            // Where elements are equal it has a kink.
+            "Sort" if self.options.smooth => None,
+            "Sort" => self.sort(x, &ty),
             "Call" => self.call(x),
             "Detach" if self.options.smooth => None,
             "Detach" => self.add(Op::Detach(Detach), &[x]),
@@ -586,6 +589,19 @@ impl Generator {
             }
         }
         self.add(Op::Concat(Concat { axis: axis as u8 }), &operands)
+    }
+
+    fn sort(&mut self, x: Value, ty: &Type) -> Option<Value> {
+        if ty.shape.rank() == 0 {
+            return None;
+        }
+        let axis = self.rng.below(ty.shape.rank() as u64) as u8;
+        let extent = ty.shape[axis as usize].get() as u64;
+        let first = if self.rng.chance(60) { 0 } else { self.rng.below(extent + 1) };
+        let keep = if self.rng.chance(50) { extent - first } else { self.rng.below(extent - first + 1) };
+        let (first, keep, descending) = (first as u32, keep as u32, self.rng.chance(50));
+        let sorted = self.add(Op::Sort(Sort { axis, descending, first, keep }), &[x])?;
+        Some(Value { port: self.rng.chance(40).into(), ..sorted })
     }
 
     fn update(&mut self, x: Value, ty: &Type) -> Option<Value> {

@@ -1,6 +1,19 @@
 """The table: one row an operation."""
 
-from . import casts, indexing, joining, matmul, nn, pointwise_binary, pointwise_unary, reductions, scans, search, shapes
+from . import (
+    casts,
+    indexing,
+    joining,
+    matmul,
+    nn,
+    pointwise_binary,
+    pointwise_unary,
+    reductions,
+    scans,
+    search,
+    shapes,
+    sorting,
+)
 
 TABLE = (
     *pointwise_unary.ROWS,
@@ -9,6 +22,7 @@ TABLE = (
     *reductions.ROWS,
     *scans.ROWS,
     *search.ROWS,
+    *sorting.ROWS,
     *shapes.ROWS,
     *joining.ROWS,
     *indexing.ROWS,

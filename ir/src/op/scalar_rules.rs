@@ -72,7 +72,8 @@ fn inverses(op: Scalar, g: &mut Graph, x: &[Value]) -> Simplified {
         (Abs, Abs) | (Floor | Ceil | Trunc | Round, Floor | Ceil | Trunc | Round) => {
             Some(("done twice, done once", x[0]))
         }
-        (Abs, Neg) => {
+        // An unsigned number wraps, and is its own magnitude.
+        (Abs, Neg) if g.ty(x[0]).dtype != DType::U8 => {
             let from = from[0];
             let b: &mut dyn Build = g;
             Some(("magnitude of a negation", b.map(Abs, &[from])))

@@ -388,6 +388,10 @@ impl Generator {
             let ty = self.ty(operands[1]);
             operands[2] = self.like(&ty);
         }
+        // As the bits, the sign of a NaN that was computed is nobody's promise.
+        if op == Copysign && !self.is_given(operands[1]) {
+            return None;
+        }
         let types: Vec<&Type> = operands.iter().map(|&v| self.graph.ty(v)).collect();
         op.infer(&types).is_ok().then(|| self.add(Op::Map(op), &operands))?
     }

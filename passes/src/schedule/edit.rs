@@ -1,7 +1,7 @@
 //! Adding to a kernel, and renaming in it.
 
 use rustc_hash::FxHashMap;
-use rustorch_ir::loops::{Addr, Block, CmpOp, Inst, Kernel, Stmt, Ty, Val};
+use rustorch_ir::loops::{Addr, Block, CmpOp, For, Inst, Kernel, Stmt, Ty, Val};
 use smallvec::SmallVec;
 
 /// A new value, which stands in no block yet.
@@ -29,6 +29,37 @@ pub fn distance(k: &mut Kernel, from: Val, to: Val, out: &mut Block) -> Val {
     let mut terms: SmallVec<[(Val, i64); 4]> = SmallVec::from_slice(&[(from, -1), (to, 1)]);
     terms.sort_unstable_by_key(|t| t.0);
     put(k, Inst::Affine { terms, offset: 0 }, Ty::I64, out)
+}
+
+/// Whether an index runs over element after element as a loop in lanes does, from what stands before the loop.
+pub fn walks(k: &Kernel, f: &For, lanes: u16, index: Val) -> bool {
+    let per_iteration = i64::from(lanes);
+    match k.inst(index) {
+        _ if index == f.var => f.step == per_iteration,
+        Inst::Affine { terms, .. } => {
+            let inner = |v: Val| f.body.iter().any(|s| matches!(s, Stmt::Let(x) if *x == v));
+            terms.iter().any(|&(v, c)| v == f.var && c * f.step == per_iteration)
+                && !terms.iter().any(|&(v, _)| inner(v))
+        }
+        _ => false,
+    }
+}
+
+/// An index that walks, at the iteration `origin`.
+pub fn index_at(k: &mut Kernel, f: &For, index: Val, origin: Val, out: &mut Block) -> Val {
+    let Inst::Affine { terms, offset } = k.inst(index).clone() else { return origin };
+    let mut moved: SmallVec<[(Val, i64); 4]> = SmallVec::new();
+    for (v, c) in terms {
+        let v = if v == f.var { origin } else { v };
+        // The origin may be a term already.
+        match moved.iter_mut().find(|t| t.0 == v) {
+            Some(term) => term.1 += c,
+            None => moved.push((v, c)),
+        }
+    }
+    moved.retain(|t| t.1 != 0);
+    moved.sort_unstable_by_key(|t| t.0);
+    put(k, Inst::Affine { terms: moved, offset }, Ty::I64, out)
 }
 
 /// The instruction over the new names of its operands, where they have any.

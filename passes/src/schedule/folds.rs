@@ -3,14 +3,13 @@
 //! Their registers are wider than those of the code that would stand here, and widen 16 bits as they load. They
 //! combine the same lanes in the same order, so the bits are the same.
 
-use super::edit::{distance, put};
+use super::edit::{distance, index_at, walks};
 use super::trip_count;
 use rustorch_ir::DType;
 use rustorch_ir::loops::build::operands;
 use rustorch_ir::loops::{
     Addr, BinOp, Block, Buf, CastOp, CmpOp, Combine, For, Inst, Kernel, Stmt, Stretch, Ty, Val,
 };
-use smallvec::SmallVec;
 
 /// Shorter loops, in elements, are over before a call would be.
 const FEW: u64 = 128;
@@ -38,23 +37,7 @@ pub fn fold(
     if !has_fold(combine, k.params[buf.0 as usize].mem, lanes) {
         return false;
     }
-    let at = match k.inst(index).clone() {
-        Inst::Affine { terms, offset } => {
-            let mut moved: SmallVec<[(Val, i64); 4]> = SmallVec::new();
-            for (v, c) in terms {
-                let v = if v == f.var { f.begin } else { v };
-                // The beginning may be a term already.
-                match moved.iter_mut().find(|t| t.0 == v) {
-                    Some(term) => term.1 += c,
-                    None => moved.push((v, c)),
-                }
-            }
-            moved.retain(|t| t.1 != 0);
-            moved.sort_unstable_by_key(|t| t.0);
-            put(k, Inst::Affine { terms: moved, offset }, Ty::I64, out)
-        }
-        _ => f.begin,
-    };
+    let at = index_at(k, f, index, f.begin, out);
     let count = distance(k, f.begin, f.end, out);
     k.insts[total.0 as usize].0 = Inst::Fold { combine, lanes, src: Stretch { buf, at: Some(at) }, count };
     true
@@ -90,7 +73,7 @@ fn recognise(k: &Kernel, f: &For) -> Option<Folded> {
         Inst::Splat(scalar) => *k.inst(scalar) == Inst::Const(combine.neutral(elem)),
         _ => false,
     };
-    (alone && reduced && neutral && walks(k, f, index)).then_some(Folded {
+    (alone && reduced && neutral && walks(k, f, lanes, index)).then_some(Folded {
         combine,
         lanes,
         buf,
@@ -116,16 +99,6 @@ pub fn source(k: &Kernel, x: Val) -> Option<(Buf, Val)> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-/// Whether an index runs over element after element as the loop does, from what stands before the loop.
-fn walks(k: &Kernel, f: &For, index: Val) -> bool {
-    let inside = |v: Val| f.body.iter().any(|s| matches!(s, Stmt::Let(x) if *x == v));
-    match k.inst(index) {
-        _ if index == f.var => true,
-        Inst::Affine { terms, .. } => terms.contains(&(f.var, 1)) && !terms.iter().any(|&(v, _)| inside(v)),
-        _ => false,
     }
 }
 

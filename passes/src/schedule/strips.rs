@@ -14,7 +14,7 @@
 //!
 //! The routines compute the very expansions that would stand here otherwise, so the bits are the same.
 
-use super::edit::{map_operands, rename};
+use super::edit::{index_at, map_operands, rename, walks};
 use super::folds::fold;
 use crate::compile::Target;
 use rustc_hash::FxHashMap;
@@ -326,7 +326,7 @@ impl Strips<'_> {
                 }
                 let dst = match a.result {
                     Some((buf, index)) => {
-                        Stretch { buf, at: Some(self.at_origin(f, index, bounds.2, &mut calls)) }
+                        Stretch { buf, at: Some(index_at(&mut self.k, f, index, bounds.2, &mut calls)) }
                     }
                     None => a.scratch.into(),
                 };
@@ -378,7 +378,8 @@ impl Strips<'_> {
         let inside = f.body.iter().any(|s| matches!(s, Stmt::Let(v) if *v == arg));
         let checked = f.body.iter().any(|s| matches!(s, Stmt::Check { .. }));
         let stable = self.k.params[buf.0 as usize].role == Role::In;
-        (inside && !checked && mem == from && stable && self.walks(f, lanes, index)).then_some((buf, index))
+        (inside && !checked && mem == from && stable && walks(&self.k, f, lanes, index))
+            .then_some((buf, index))
     }
 
     /// [`Self::direct`] from the iteration `origin` on.
@@ -392,7 +393,7 @@ impl Strips<'_> {
         out: &mut Block,
     ) -> Option<Stretch> {
         let (buf, index) = self.direct(f, lanes, arg, from)?;
-        Some(Stretch { buf, at: Some(self.at_origin(f, index, origin, out)) })
+        Some(Stretch { buf, at: Some(index_at(&mut self.k, f, index, origin, out)) })
     }
 
     /// Where the routine can leave its results at once: the loop does nothing but store them.
@@ -404,40 +405,7 @@ impl Strips<'_> {
             return None;
         };
         let only = stored == a.value && f.carried.is_empty() && mem == self.stored(a).1;
-        (only && self.walks(f, lanes, index)).then_some((buf, index))
-    }
-
-    /// Whether the index runs over element after element.
-    fn walks(&self, f: &For, lanes: u16, index: Val) -> bool {
-        let per_iteration = i64::from(lanes);
-        match self.k.inst(index) {
-            _ if index == f.var => f.step == per_iteration,
-            Inst::Affine { terms, .. } => {
-                let inner = |v: Val| f.body.iter().any(|s| matches!(s, Stmt::Let(x) if *x == v));
-                terms.iter().any(|&(v, c)| v == f.var && c * f.step == per_iteration)
-                    && !terms.iter().any(|&(v, _)| inner(v))
-            }
-            _ => false,
-        }
-    }
-
-    /// An index that walks, at the iteration `origin`.
-    fn at_origin(&mut self, f: &For, index: Val, origin: Val, out: &mut Block) -> Val {
-        let Inst::Affine { terms, offset } = self.k.inst(index).clone() else { return origin };
-        let mut moved: SmallVec<[(Val, i64); 4]> = SmallVec::new();
-        for (v, c) in terms {
-            let v = if v == f.var { origin } else { v };
-            // The origin may be a term already.
-            match moved.iter_mut().find(|t| t.0 == v) {
-                Some(term) => term.1 += c,
-                None => moved.push((v, c)),
-            }
-        }
-        moved.retain(|t| t.1 != 0);
-        moved.sort_unstable_by_key(|t| t.0);
-        let at = self.add(Inst::Affine { terms: moved, offset }, Ty::I64);
-        out.push(Stmt::Let(at));
-        at
+        (only && walks(&self.k, f, lanes, index)).then_some((buf, index))
     }
 
     /// A copy of the loop over `begin..end` (scratch counted from `origin`), functions read from scratch. With

@@ -31,6 +31,25 @@ pub fn distance(k: &mut Kernel, from: Val, to: Val, out: &mut Block) -> Val {
     put(k, Inst::Affine { terms, offset: 0 }, Ty::I64, out)
 }
 
+/// Gives a loop back, or puts something else into the block.
+type Change<'a> = dyn FnMut(&mut Kernel, Box<For>, &mut Block) -> Option<Box<For>> + 'a;
+
+/// The block with loops replaced, outer ones first.
+pub fn replace_loops(k: &mut Kernel, body: Block, change: &mut Change<'_>) -> Block {
+    let mut out = Vec::with_capacity(body.len());
+    for stmt in body {
+        let Stmt::For(f) = stmt else {
+            out.push(stmt);
+            continue;
+        };
+        if let Some(mut f) = change(k, f, &mut out) {
+            f.body = replace_loops(k, std::mem::take(&mut f.body), change);
+            out.push(Stmt::For(f));
+        }
+    }
+    out
+}
+
 /// Whether an index runs over element after element as a loop in lanes does, from what stands before the loop.
 pub fn walks(k: &Kernel, f: &For, lanes: u16, index: Val) -> bool {
     let per_iteration = i64::from(lanes);

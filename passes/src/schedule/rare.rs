@@ -5,7 +5,7 @@
 //! looked at side by side, with what was carried before it: if the condition holds nowhere, then nor does it one
 //! by one, and the stores that this look has made are right. Otherwise the stretch runs again as it was.
 
-use super::edit::{add, put, rename};
+use super::edit::{add, put, rename, replace_loops};
 use super::{Varying, stride, trip_count};
 use rustc_hash::FxHashMap;
 use rustorch_ir::loops::{
@@ -20,26 +20,14 @@ const STRETCH: i64 = 32;
 pub fn look_ahead(kernel: Kernel) -> Kernel {
     let mut k = kernel;
     let body = std::mem::take(&mut k.body);
-    k.body = block(&mut k, body);
-    k
-}
-
-fn block(k: &mut Kernel, body: Block) -> Block {
-    let mut out = Vec::with_capacity(body.len());
-    for stmt in body {
-        match stmt {
-            Stmt::For(f) => match condition(k, &f) {
-                Some(takes) => stretches(k, *f, takes, &mut out),
-                None => {
-                    let mut f = f;
-                    f.body = block(k, std::mem::take(&mut f.body));
-                    out.push(Stmt::For(f));
-                }
-            },
-            other => out.push(other),
+    k.body = replace_loops(&mut k, body, &mut |k, f, out| match condition(k, &f) {
+        Some(found) => {
+            stretches(k, *f, found, out);
+            None
         }
-    }
-    out
+        None => Some(f),
+    });
+    k
 }
 
 /// The condition under which a loop changes what it carries, if there is one for all of it, and the rest can be done

@@ -5,7 +5,7 @@
 //! combined from the first on, which waits for nobody, and each of these is combined with the accumulator of the
 //! four before. So the chain from one accumulator to the next is a quarter as long.
 
-use super::edit::{put, rename};
+use super::edit::{put, rename, replace_loops};
 use super::{edit, reads_in_passing};
 use rustc_hash::FxHashMap;
 use rustorch_ir::loops::build::operands;
@@ -19,26 +19,14 @@ const BLOCK: i64 = 4;
 pub fn block_running(kernel: Kernel) -> Kernel {
     let mut k = kernel;
     let body = std::mem::take(&mut k.body);
-    k.body = block(&mut k, body);
-    k
-}
-
-fn block(k: &mut Kernel, body: Block) -> Block {
-    let mut out = Vec::with_capacity(body.len());
-    for stmt in body {
-        match stmt {
-            Stmt::For(f) => match running(k, &f) {
-                Some(what) => blocks(k, *f, what, &mut out),
-                None => {
-                    let mut f = f;
-                    f.body = block(k, std::mem::take(&mut f.body));
-                    out.push(Stmt::For(f));
-                }
-            },
-            other => out.push(other),
+    k.body = replace_loops(&mut k, body, &mut |k, f, out| match running(k, &f) {
+        Some(found) => {
+            blocks(k, *f, found, out);
+            None
         }
-    }
-    out
+        None => Some(f),
+    });
+    k
 }
 
 /// How a loop combines, and what with, if it is one to rewrite.

@@ -24,7 +24,9 @@ bucketize bincount getitem setitem gather scatter scatter_add index_select index
 nn.functional.one_hot matmul mm bmm mv dot einsum nn.functional.linear softmax log_softmax nn.functional.layer_norm
 nn.functional.cross_entropy nn.functional.nll_loss nn.functional.mse_loss nn.functional.binary_cross_entropy_with_logits
 nn.functional.relu nn.functional.gelu nn.functional.sigmoid nn.functional.tanh nn.functional.silu
-nn.functional.leaky_relu nn.functional.softplus nn.functional.dropout
+nn.functional.leaky_relu nn.functional.softplus nn.functional.dropout nn.functional.batch_norm nn.functional.group_norm
+nn.functional.instance_norm nn.functional.local_response_norm nn.functional.scaled_dot_product_attention lstm_cell
+gru_cell rnn_tanh_cell rnn_relu_cell lstm gru rnn_tanh rnn_relu
 """.split()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ..case import Case
-from . import functions, fused, indexing, matmul, mlp, normalise, pointwise, reductions, scans, sorting
+from . import functions, fused, indexing, layers, matmul, mlp, normalise, pointwise, reductions, scans, sorting
 
 GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "pointwise": pointwise.cases,
@@ -14,6 +14,8 @@ GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "sorting": sorting.cases,
     "normalise": normalise.cases,
     "backward": normalise.backward_cases,
+    "norm": layers.norm_cases,
+    "attention": layers.attention_cases,
     "matmul": matmul.cases,
     "indexing": indexing.cases,
     "inference": mlp.inference_cases,

@@ -1,9 +1,9 @@
 //! Normalisation over the last axes.
 
 use super::axes::Axes;
+use super::normal::Normal;
 use super::operands::{keep, not_implemented};
 use super::reduce::mean_of;
-use super::spread::variance;
 use crate::compose::Composition;
 use crate::error::{Error, Result, runtime};
 use crate::record::Recorded;
@@ -67,60 +67,16 @@ fn check_dtypes(dtype: DType, weight: Option<&Tensor>, bias: Option<&Tensor>) ->
     }
 }
 
-/// What is normalised; its operands are the input, eps, and the weight and the bias where they are given.
-struct Layers {
-    axes: Axes,
-    weighted: bool,
-}
-
-impl Layers {
-    /// The input brought to mean 0 and variance 1, and what its deviations were multiplied with.
-    fn normal(&self, x: &[Recorded]) -> Result<(Recorded, Recorded)> {
-        let mean = mean_of(&x[0], &self.axes, true)?;
-        let root = variance(&x[0], &mean, &self.axes, 0.0)?.add(&x[1])?.map1(Scalar::Sqrt)?;
-        let inverse = root.literal(1.0).div(&root)?;
-        Ok((x[0].sub(&mean)?.mul(&inverse)?, inverse))
-    }
-
-    fn value(&self, x: &[Recorded]) -> Result<Recorded> {
-        let value = self.normal(x)?.0;
-        let value = if self.weighted { value.mul(&x[2])? } else { value };
-        x.get(2 + usize::from(self.weighted)).map_or(Ok(value.clone()), |bias| value.add(bias))
-    }
-
-    /// The input's is the gradient less its mean and its part along the normal input.
-    fn gradient(&self, x: &[Recorded], g: &Recorded) -> Result<Vec<Recorded>> {
-        let lead: Axes = (0..x[0].rank() - self.axes.len()).collect();
-        let (normal, inverse) = self.normal(x)?;
-        let slope = if self.weighted { g.mul(&x[2])? } else { g.clone() };
-        let along = slope.mul(&normal)?;
-        let along = normal.mul(&mean_of(&along, &self.axes, true)?)?;
-        let rest = slope.sub(&mean_of(&slope, &self.axes, true)?)?.sub(&along)?;
-        let mut gradients = vec![rest.mul(&inverse)?, x[1].literal(0.0)];
-        if self.weighted {
-            gradients.push(g.mul(&normal)?.sum(&lead)?);
-        }
-        if x.len() > gradients.len() {
-            gradients.push(g.sum(&lead)?);
-        }
-        Ok(gradients)
-    }
-}
-
 fn layer_norm(a: &Args<'_>) -> Result<Tensor> {
     let (x, sizes, weight, bias) = (a.tensor(0).read()?, a.ints(1), a.opt_tensor(2), a.opt_tensor(3));
     check(&x, sizes, weight, bias, "LayerNormKernelImpl")?;
-    let wide = x.cast(x.dtype().accumulator())?;
-    let parameter = |p: Option<&Tensor>| p.map(|p| p.read()?.cast(wide.dtype())).transpose();
-    let (weight, bias) = (parameter(weight)?, parameter(bias)?);
-    let eps = Number::Float(a.float(4)).recorded(wide.dtype());
-    let operands: SmallVec<[&Recorded; 4]> = [&wide, &eps].into_iter().chain(&weight).chain(&bias).collect();
-    let layers = Layers { axes: (x.rank() - sizes.len()..x.rank()).collect(), weighted: weight.is_some() };
-    let attributes = [sizes.len() as u64, u64::from(layers.weighted)];
-    let composition = Composition { name: "layer_norm", attributes: &attributes };
-    let value =
-        composition.record_with_gradient(&operands, |x| layers.value(x), |x, _, g| layers.gradient(x, g))?;
-    let out = Tensor::from_value(value.cast(x.dtype())?)?;
+    let lead = x.rank() - sizes.len();
+    let normal = Normal {
+        seen: x.shape().clone(),
+        axes: (lead..x.rank()).collect(),
+        parameter: x.shape().iter().skip(lead).map(|d| d.get()).collect(),
+    };
+    let out = Tensor::from_value(normal.record(&x, a.float(4), weight, bias)?)?;
     keep(a, &[0, 2])?;
     Ok(out)
 }

@@ -3,7 +3,9 @@
 mod activation;
 mod affine;
 mod arithmetic;
+mod attention;
 mod axes;
+mod batch_norm;
 mod cast;
 mod comparison;
 pub mod concat;
@@ -13,21 +15,26 @@ mod cumulative;
 mod differences;
 mod distance;
 mod divergence;
+mod drawn;
 mod dropout;
 mod einsum;
 mod extrema;
 mod extremes;
+mod group_norm;
 pub mod indexing;
 mod layer_norm;
 mod layout;
+mod local_response;
 mod loss;
 mod matmul;
 mod norm;
+mod normal;
 mod operands;
 mod pointwise;
 mod power;
 mod products;
 mod random_ops;
+mod recurrent;
 mod reduce;
 pub mod scatter;
 mod search;
@@ -45,6 +52,8 @@ const TABLES: &[&[Entry]] = &[
     activation::ENTRIES,
     affine::ENTRIES,
     arithmetic::ENTRIES,
+    attention::ENTRIES,
+    batch_norm::ENTRIES,
     cast::ENTRIES,
     comparison::ENTRIES,
     concat::ENTRIES,
@@ -58,8 +67,10 @@ const TABLES: &[&[Entry]] = &[
     einsum::ENTRIES,
     extrema::ENTRIES,
     extremes::ENTRIES,
+    group_norm::ENTRIES,
     indexing::ENTRIES,
     layer_norm::ENTRIES,
+    local_response::ENTRIES,
     loss::ENTRIES,
     matmul::ENTRIES,
     norm::ENTRIES,
@@ -67,6 +78,7 @@ const TABLES: &[&[Entry]] = &[
     power::ENTRIES,
     products::ENTRIES,
     random_ops::ENTRIES,
+    recurrent::ENTRIES,
     reduce::ENTRIES,
     scatter::ENTRIES,
     search::ENTRIES,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import rustorch as rt
 from rustorch import _core
 from rustorch.autograd.grad_mode import no_grad
+from rustorch.nn._attention import multi_head_attention_forward
+from rustorch.nn._normalise import batch_norm, group_norm, instance_norm
 from rustorch.nn._pair_losses import (
     cosine_embedding_loss,
     gaussian_nll_loss,
@@ -234,10 +236,14 @@ def binary_cross_entropy_with_logits(
 
 __all__ = [
     *(name for name in vars(_nn) if not name.startswith("_")),
+    "batch_norm",
     "cosine_embedding_loss",
     "gaussian_nll_loss",
+    "group_norm",
     "hinge_embedding_loss",
+    "instance_norm",
     "margin_ranking_loss",
+    "multi_head_attention_forward",
     "poisson_nll_loss",
     "soft_margin_loss",
     "triplet_margin_loss",

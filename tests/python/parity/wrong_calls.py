@@ -95,6 +95,46 @@ def _search():
     yield from ("i.bincount(v)", "i.bincount(i.view(2, 1))", "n.view(2, 1).bincount()", "i.bincount(minlength=1.5)")
 
 
+def _layers():
+    ones = "rt.ones(2, 4, 3)"
+    for name in ("batch_norm", "instance_norm", "group_norm", "local_response_norm", "scaled_dot_product_attention"):
+        yield from (f"F.{name}()", f"F.{name}({ones})" if name.startswith(("group", "local")) else f"F.{name}(1, 2)")
+    yield from (f"F.batch_norm({ones}, v, v, a)", f"F.batch_norm({ones}.long(), v, v)", "F.batch_norm(v, v, v)")
+    yield from (f"F.batch_norm({ones}.double(), v, v)", f"F.batch_norm({ones}, v.double(), v.double())")
+    yield from (
+        f"F.batch_norm({ones}, v, v, momentum='x')",
+        f"F.instance_norm({ones}.int())",
+        "F.instance_norm(v[None])",
+    )
+    yield from (
+        f"F.group_norm({ones}, 3)",
+        f"F.group_norm({ones}, -2)",
+        f"F.group_norm({ones}.long(), 2)",
+        "F.group_norm(v, 2)",
+    )
+    yield from (
+        f"F.group_norm({ones}, 2, v.double())",
+        f"F.local_response_norm({ones}, 0)",
+        "F.local_response_norm(a, 2)",
+    )
+    yield from ("F.scaled_dot_product_attention(a, a)", "F.scaled_dot_product_attention(v, v, v)")
+    yield from (
+        "F.scaled_dot_product_attention(a, a, i)",
+        "F.scaled_dot_product_attention(a.long(), a.long(), a.long())",
+    )
+    yield from ("F.scaled_dot_product_attention(a, a, a, a)", "F.scaled_dot_product_attention(a, b, b)")
+    yield from (
+        "F.scaled_dot_product_attention(a, a, a, i[:1, None])",
+        "F.scaled_dot_product_attention(a, a, a, dropout_p=2.0)",
+    )
+    for name in ("rnn_tanh_cell", "rnn_relu_cell", "gru_cell", "lstm_cell"):
+        state = "(a, a)" if name == "lstm_cell" else "a"
+        yield from (f"rt.{name}(a, {state}, b, b)", f"rt.{name}(a, {state}, a, a)", f"rt.{name}(a, {state}, None, a)")
+        yield from (f"rt.{name}()", f"rt.{name}(a, {state})")
+    yield from ("rt.lstm_cell(a, (a,), a, a)", "rt.lstm(a, (a, a), [a, a], False, 1, 0.0, False, False, False)")
+    yield from ("rt.gru(a, a, [a, a], False, 1, 0.0, False, False, False)", "rt.gru(a, a)")
+
+
 def _reduce():
     for name in REDUCE:
         yield from (f"rt.{name}(a, 2)", f"rt.{name}(a, -3)", f"a.{name}(5)", f"a.{name}('x')", f"rt.{name}(None)")
@@ -264,6 +304,7 @@ CALLS = tuple(
             *_unary(),
             *_binary(),
             *_reduce(),
+            *_layers(),
             *_scan(),
             *_search(),
             *(call.strip() for text in TEXTS for line in text.strip().splitlines() for call in line.split(" | ")),

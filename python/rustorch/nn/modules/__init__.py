@@ -29,10 +29,14 @@ from rustorch.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from rustorch.nn.modules.attention import MultiheadAttention
+from rustorch.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from rustorch.nn.modules.channel_norm import GroupNorm, LocalResponseNorm
 from rustorch.nn.modules.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from rustorch.nn.modules.distance import CosineSimilarity, PairwiseDistance
 from rustorch.nn.modules.dropout import Dropout
 from rustorch.nn.modules.flatten import Flatten, Unflatten
+from rustorch.nn.modules.instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from rustorch.nn.modules.linear import Identity, Linear
 from rustorch.nn.modules.loss import (
     BCELoss,
@@ -54,9 +58,40 @@ from rustorch.nn.modules.loss import (
 )
 from rustorch.nn.modules.module import Module
 from rustorch.nn.modules.normalization import LayerNorm, RMSNorm
+from rustorch.nn.modules.rnn import GRU, LSTM, RNN, RNNBase
+from rustorch.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from rustorch.nn.modules.sparse import Embedding
+from rustorch.nn.modules.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
+    "MultiheadAttention",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "LocalResponseNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "RNNBase",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "RNNCellBase",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "BCELoss",
     "BCEWithLogitsLoss",
     "CELU",

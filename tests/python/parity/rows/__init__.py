@@ -4,6 +4,7 @@ from . import (
     casts,
     indexing,
     joining,
+    layers,
     matmul,
     nn,
     pointwise_binary,
@@ -28,4 +29,5 @@ TABLE = (
     *indexing.ROWS,
     *matmul.ROWS,
     *nn.ROWS,
+    *layers.ROWS,
 )

@@ -26,6 +26,20 @@ SETTINGS = {
     "Adagrad": ("Adagrad", {"lr": 0.1}),
     "Adagrad_decay": ("Adagrad", {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
     "Adagrad_maximize": ("Adagrad", {"lr": 0.01, "maximize": True, "eps": 1e-3}),
+    "Adamax": ("Adamax", {"lr": 0.01}),
+    "Adamax_decay": ("Adamax", {"lr": 0.01, "betas": (0.8, 0.9), "weight_decay": 0.1, "eps": 1e-4, "maximize": True}),
+    "NAdam": ("NAdam", {"lr": 0.01}),
+    "NAdam_decay": ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "momentum_decay": 0.1, "maximize": True}),
+    "NAdam_decoupled": ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "RAdam": ("RAdam", {"lr": 0.01}),
+    "RAdam_decay": ("RAdam", {"lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.9), "maximize": True}),
+    "RAdam_decoupled": ("RAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "Adadelta": ("Adadelta", {}),
+    "Adadelta_decay": ("Adadelta", {"lr": 0.5, "rho": 0.8, "weight_decay": 0.1, "eps": 1e-4, "maximize": True}),
+    "ASGD": ("ASGD", {}),
+    "ASGD_averaged": ("ASGD", {"lr": 0.05, "t0": 4, "lambd": 0.1, "alpha": 0.5, "weight_decay": 0.1, "maximize": True}),
+    "Rprop": ("Rprop", {}),
+    "Rprop_steps": ("Rprop", {"lr": 0.05, "etas": (0.4, 1.5), "step_sizes": (1e-3, 0.1), "maximize": True}),
     "AdamW": ("AdamW", {"lr": 0.01}),
     "AdamW_amsgrad": ("AdamW", {"lr": 0.01, "amsgrad": True, "weight_decay": 0.2}),
 }
@@ -65,7 +79,11 @@ def test_training(name, dtype):
     check(run, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["SGD_momentum", "Adam", "Adam_amsgrad", "AdamW", "RMSprop_centered", "Adagrad"])
+MOVED = ["SGD_momentum", "Adam", "Adam_amsgrad", "AdamW", "RMSprop_centered", "Adagrad"]
+MOVED += ["Adamax", "NAdam", "RAdam", "Adadelta", "ASGD", "Rprop"]
+
+
+@pytest.mark.parametrize("name", MOVED)
 def test_state_moves_to_another_optimizer(name):
     kind, options = SETTINGS[name]
 

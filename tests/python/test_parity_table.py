@@ -26,7 +26,10 @@ nn.functional.cross_entropy nn.functional.nll_loss nn.functional.mse_loss nn.fun
 nn.functional.relu nn.functional.gelu nn.functional.sigmoid nn.functional.tanh nn.functional.silu
 nn.functional.leaky_relu nn.functional.softplus nn.functional.dropout nn.functional.batch_norm nn.functional.group_norm
 nn.functional.instance_norm nn.functional.local_response_norm nn.functional.scaled_dot_product_attention lstm_cell
-gru_cell rnn_tanh_cell rnn_relu_cell lstm gru rnn_tanh rnn_relu
+gru_cell rnn_tanh_cell rnn_relu_cell lstm gru rnn_tanh rnn_relu nn.functional.interpolate nn.functional.grid_sample
+nn.functional.affine_grid nn.functional.pixel_shuffle nn.functional.pixel_unshuffle nn.functional.channel_shuffle unique
+unique_consecutive isin mode quantile nanquantile cov corrcoef renorm cdist nn.functional.bilinear
+nn.functional.alpha_dropout nn.functional.dropout2d
 """.split()
 
 

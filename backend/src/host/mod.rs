@@ -4,6 +4,7 @@ pub mod gemm;
 pub mod indices;
 pub mod limits;
 pub mod pages;
+pub mod rows;
 pub mod sort;
 pub mod vector;
 

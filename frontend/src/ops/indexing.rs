@@ -5,7 +5,7 @@ pub(crate) mod known;
 mod lookup;
 mod masked;
 mod overlay;
-mod positions;
+pub(crate) mod positions;
 mod rows;
 mod table;
 

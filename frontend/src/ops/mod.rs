@@ -9,6 +9,7 @@ mod batch_norm;
 mod cast;
 mod comparison;
 pub mod concat;
+mod covariance;
 mod creation;
 mod cross_entropy;
 mod cumulative;
@@ -20,6 +21,7 @@ mod dropout;
 mod einsum;
 mod extrema;
 mod extremes;
+mod grid_sample;
 mod group_norm;
 pub mod indexing;
 mod layer_norm;
@@ -33,17 +35,21 @@ mod operands;
 mod pointwise;
 mod power;
 mod products;
+mod quantile;
 mod random_ops;
 mod recurrent;
 mod reduce;
+mod resize;
 pub mod scatter;
 mod search;
 pub mod shape_ops;
 mod shrinkage;
+mod shuffle;
 mod softmax;
 mod sort;
 mod spread;
 mod ternary;
+mod unique;
 pub mod view_ops;
 
 use crate::registry::Entry;
@@ -57,6 +63,7 @@ const TABLES: &[&[Entry]] = &[
     cast::ENTRIES,
     comparison::ENTRIES,
     concat::ENTRIES,
+    covariance::ENTRIES,
     creation::ENTRIES,
     cross_entropy::ENTRIES,
     cumulative::ENTRIES,
@@ -67,6 +74,7 @@ const TABLES: &[&[Entry]] = &[
     einsum::ENTRIES,
     extrema::ENTRIES,
     extremes::ENTRIES,
+    grid_sample::ENTRIES,
     group_norm::ENTRIES,
     indexing::ENTRIES,
     layer_norm::ENTRIES,
@@ -77,17 +85,21 @@ const TABLES: &[&[Entry]] = &[
     pointwise::ENTRIES,
     power::ENTRIES,
     products::ENTRIES,
+    quantile::ENTRIES,
     random_ops::ENTRIES,
     recurrent::ENTRIES,
     reduce::ENTRIES,
+    resize::ENTRIES,
     scatter::ENTRIES,
     search::ENTRIES,
     shape_ops::ENTRIES,
     shrinkage::ENTRIES,
+    shuffle::ENTRIES,
     softmax::ENTRIES,
     sort::ENTRIES,
     spread::ENTRIES,
     ternary::ENTRIES,
+    unique::ENTRIES,
     view_ops::ENTRIES,
 ];
 

@@ -23,7 +23,7 @@ fn at(sorted: &Recorded, index: &Recorded) -> Result<Recorded> {
 
 /// How many elements of `sorted` stand before each of `values`: those that are less, or if `right` not greater. The
 /// steps of the search are powers of two, each of which is taken or not.
-fn places(sorted: &Recorded, values: &Recorded, right: bool) -> Result<Recorded> {
+pub(super) fn places(sorted: &Recorded, values: &Recorded, right: bool) -> Result<Recorded> {
     let extent = sorted.shape()[sorted.rank() - 1].get();
     let dtype = if extent < 1 << 30 { DType::I32 } else { DType::I64 };
     let mut place = Recorded::full(Literal::from_i64(dtype, 0), values.shape())?;

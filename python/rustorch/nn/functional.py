@@ -9,6 +9,7 @@ import rustorch as rt
 from rustorch import _core
 from rustorch.autograd.grad_mode import no_grad
 from rustorch.nn._attention import multi_head_attention_forward
+from rustorch.nn._dropouts import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from rustorch.nn._normalise import batch_norm, group_norm, instance_norm
 from rustorch.nn._pair_losses import (
     cosine_embedding_loss,
@@ -20,6 +21,7 @@ from rustorch.nn._pair_losses import (
     triplet_margin_loss,
 )
 from rustorch.nn._reduction import resolve
+from rustorch.nn._vision import affine_grid, grid_sample, interpolate, upsample
 
 _nn = _core._nn
 
@@ -37,6 +39,27 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     if not inplace or not training or p == 0.0 or input.numel() == 0:
         return _nn.dropout(input, p, training)
     return input.copy_(_nn.dropout(input, p, training))
+
+
+def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+    """`input1 @ weight[k] @ input2` for each `k`, plus `bias`: (..., I), (..., J), (K, I, J) and (K) give (..., K)."""
+    if input1.dim() != input2.dim():
+        raise RuntimeError(f"bilinear(): input dimensions do not match: got {input1.dim()} and {input2.dim()}")
+    for axis, (one, other) in enumerate(zip(input1.shape[:-1], input2.shape[:-1], strict=True)):
+        if one != other:
+            raise RuntimeError(f"bilinear(): input batch dimensions do not match at dim {axis}: got {one} and {other}")
+    for name, x, axis in (("input1", input1, 1), ("input2", input2, 2)):
+        if x.size(-1) != weight.size(axis):
+            raise RuntimeError(
+                f"bilinear(): {name} size does not match weight size: got {x.size(-1)} but expected {weight.size(axis)}"
+            )
+    if bias is not None and bias.size(0) != weight.size(0):
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {bias.size(0)} but expected {weight.size(0)}"
+        )
+    first = rt.tensordot(input1, weight, dims=([-1], [1]))
+    out = (first * input2.unsqueeze(-2)).sum(-1)
+    return out if bias is None else out + bias
 
 
 def _chosen_dim(name: str, ndim: int, stacklevel: int) -> int:
@@ -236,15 +259,25 @@ def binary_cross_entropy_with_logits(
 
 __all__ = [
     *(name for name in vars(_nn) if not name.startswith("_")),
+    "affine_grid",
+    "alpha_dropout",
     "batch_norm",
+    "bilinear",
     "cosine_embedding_loss",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
     "gaussian_nll_loss",
+    "grid_sample",
     "group_norm",
     "hinge_embedding_loss",
     "instance_norm",
+    "interpolate",
     "margin_ranking_loss",
     "multi_head_attention_forward",
     "poisson_nll_loss",
     "soft_margin_loss",
     "triplet_margin_loss",
+    "upsample",
 ]

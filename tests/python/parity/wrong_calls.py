@@ -135,6 +135,38 @@ def _layers():
     yield from ("rt.gru(a, a, [a, a], False, 1, 0.0, False, False, False)", "rt.gru(a, a)")
 
 
+def _orders():
+    for name in ("unique", "unique_consecutive", "isin", "mode", "quantile", "nanquantile", "cov", "corrcoef", "cdist"):
+        yield from (f"rt.{name}()", f"rt.{name}(None)")
+    yield from (
+        "a.unique(dim=2)",
+        "rt.zeros(0, 3).unique(dim=1)",
+        "a.unique_consecutive(dim=-3)",
+        "rt.isin(mask, mask)",
+    )
+    yield from ("a.mode(2)", "rt.zeros(0, 3).mode(0)", "a.quantile(2.0)", "i.quantile(0.5)", "e.quantile(0.5)")
+    yield from ("a.quantile(0.5, interpolation='x')", "a.quantile(b)", "a.quantile(v)", "a.quantile(0.5, 3)")
+    yield from ("a.quantile(v.double())", "a.nanquantile(-0.5)", "a[None].cov()", "mask.cov()", "a.cov(fweights=f)")
+    yield from (
+        "a.cov(fweights=i)",
+        "a.cov(aweights=i)",
+        "a.cov(aweights=b)",
+        "a[None].corrcoef()",
+        "v.renorm(2, 0, 1)",
+    )
+    yield from (
+        "a.renorm(0, 0, 1)",
+        "a.renorm(2, 5, 1)",
+        "a.renorm(2, 0, -1)",
+        "i[None].renorm(2, 0, 1)",
+        "rt.cdist(a, b)",
+    )
+    yield from ("rt.cdist(v, v)", "rt.cdist(a, a, -1)", "rt.cdist(i[None], i[None])", "rt.pixel_shuffle(a, 2)")
+    yield from ("rt.pixel_shuffle(a[None], 0)", "rt.pixel_unshuffle(a[None], 2)", "rt.channel_shuffle(a, 2)")
+    yield from ("rt.channel_shuffle(a[None], 5)", "F.grid_sample(a, a)", "F.grid_sample(a[None, None], a[None, None])")
+    yield from ("F.interpolate(a, 2)", "F.interpolate(a[None], 0)", "F.interpolate(i[None, None], 2, mode='linear')")
+
+
 def _reduce():
     for name in REDUCE:
         yield from (f"rt.{name}(a, 2)", f"rt.{name}(a, -3)", f"a.{name}(5)", f"a.{name}('x')", f"rt.{name}(None)")
@@ -305,6 +337,7 @@ CALLS = tuple(
             *_binary(),
             *_reduce(),
             *_layers(),
+            *_orders(),
             *_scan(),
             *_search(),
             *(call.strip() for text in TEXTS for line in text.strip().splitlines() for call in line.split(" | ")),

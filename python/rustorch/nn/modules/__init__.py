@@ -34,10 +34,17 @@ from rustorch.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from rustorch.nn.modules.channel_norm import GroupNorm, LocalResponseNorm
 from rustorch.nn.modules.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from rustorch.nn.modules.distance import CosineSimilarity, PairwiseDistance
-from rustorch.nn.modules.dropout import Dropout
+from rustorch.nn.modules.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    FeatureAlphaDropout,
+)
 from rustorch.nn.modules.flatten import Flatten, Unflatten
 from rustorch.nn.modules.instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
-from rustorch.nn.modules.linear import Identity, Linear
+from rustorch.nn.modules.linear import Bilinear, Identity, Linear
 from rustorch.nn.modules.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -68,8 +75,28 @@ from rustorch.nn.modules.transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+from rustorch.nn.modules.vision import (
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 
 __all__ = [
+    "AlphaDropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "FeatureAlphaDropout",
+    "Bilinear",
+    "ChannelShuffle",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "MultiheadAttention",
     "BatchNorm1d",
     "BatchNorm2d",

@@ -7,6 +7,7 @@ from . import (
     layers,
     matmul,
     nn,
+    orders,
     pointwise_binary,
     pointwise_unary,
     reductions,
@@ -14,6 +15,7 @@ from . import (
     search,
     shapes,
     sorting,
+    vision,
 )
 
 TABLE = (
@@ -30,4 +32,6 @@ TABLE = (
     *matmul.ROWS,
     *nn.ROWS,
     *layers.ROWS,
+    *vision.ROWS,
+    *orders.ROWS,
 )

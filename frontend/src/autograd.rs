@@ -491,7 +491,8 @@ fn laid_out(grad: &Recorded, order: &[usize], create_graph: bool) -> Result<Tens
 }
 
 /// Adds to `.grad`: in place, so that its other handles see it, unless the sum is itself to be differentiated.
-fn accumulate(slot: &GradSlot, grad: &Recorded, create_graph: bool) -> Result<()> {
+fn accumulate(slot: &Arc<GradSlot>, grad: &Recorded, create_graph: bool) -> Result<()> {
+    crate::capture::grad(slot, true);
     let before = lock(&slot.grad).clone();
     let order = lock(&slot.order).clone();
     match before {

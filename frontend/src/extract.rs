@@ -66,6 +66,20 @@ impl<'r> Leaf<'r> {
         self.offset * self.dtype.size()
     }
 
+    /// From which byte of the buffer to which its elements lie.
+    pub fn extent(&self) -> (i64, i64) {
+        let (size, start) = (self.dtype.size() as i64, self.start() as i64);
+        if self.shape.numel() == 0 {
+            return (start, start);
+        }
+        let (mut low, mut high) = (start, start + size);
+        for (d, &stride) in self.shape.iter().zip(self.strides.iter()) {
+            let reach = (d.get() as i64 - 1) * stride * size;
+            *(if reach < 0 { &mut low } else { &mut high }) += reach;
+        }
+        (low, high)
+    }
+
     fn address(&self) -> usize {
         (self.buffer.ptr() as usize).wrapping_add(self.start())
     }
@@ -297,6 +311,15 @@ impl<'r> Extraction<'r> {
 impl<'r> Unit<'r> {
     /// The unit that computes `targets`, which `region` was collected for.
     pub fn of(targets: &'r [Recorded], region: &'r Region) -> Result<Unit<'r>> {
+        Unit::new(targets, region, true)
+    }
+
+    /// As [`Unit::of`], where nothing but the targets is worth keeping.
+    pub fn alone(targets: &'r [Recorded], region: &'r Region) -> Result<Unit<'r>> {
+        Unit::new(targets, region, false)
+    }
+
+    fn new(targets: &'r [Recorded], region: &'r Region, keeps: bool) -> Result<Unit<'r>> {
         let members = region.members();
         let unit = Unit {
             lines: Vec::with_capacity(2 * members.len() + 4),
@@ -314,7 +337,9 @@ impl<'r> Unit<'r> {
             x.resolved.push(resolved);
         }
         x.targets(targets)?;
-        x.wanted();
+        if keeps {
+            x.wanted();
+        }
         let mut unit = x.unit;
         for list in [&unit.outputs, &unit.wanted] {
             let words: SmallVec<[u64; 4]> = list.iter().map(|target| target.value.word()).collect();

@@ -4,6 +4,7 @@
 //! - [`record`], [`gradient`]: what an operation leaves behind: data nodes and gradient nodes.
 //! - [`autograd`]: one backward sweep over the gradient nodes.
 //! - [`realize`], [`extract`], [`engine`]: from recorded nodes to a graph, a cached plan, bytes.
+//! - [`capture`]: one call of a function as a program that later calls run without Python.
 //! - [`stats`], [`trace`], [`explain`], [`dump`]: what was done, seen from outside.
 //! - [`random`]: torch's random numbers; [`warning`]: what callers are to be told besides.
 
@@ -11,6 +12,7 @@
 
 pub mod autograd;
 mod cache;
+pub mod capture;
 mod compose;
 pub mod dump;
 pub mod engine;

@@ -5,6 +5,7 @@
 //! never looks at a value gives the same graph each time.
 
 use crate::cache::{PlanCache, Planned};
+use crate::capture;
 use crate::engine::{Bound, engine};
 use crate::error::{Result, runtime};
 use crate::extract::{Unit, Wanted};
@@ -55,8 +56,23 @@ pub fn realize(values: &[Recorded]) -> Result<()> {
     if values.iter().all(Recorded::is_realised) {
         return Ok(());
     }
+    capture::needed()?;
+    let ordered;
+    let values = if values.len() > 1 {
+        ordered = in_order(values);
+        &ordered
+    } else {
+        values
+    };
     let region = Region::collect(values);
     run(Unit::of(values, &region)?, planned).map(|_| ())
+}
+
+/// The values as they were recorded: in whatever order they are asked for, they make one program, and the same bits.
+pub(crate) fn in_order(values: &[Recorded]) -> Vec<Recorded> {
+    let mut ordered = values.to_vec();
+    ordered.sort_by_key(|value| (value.node().seq(), value.port()));
+    ordered
 }
 
 /// As [`realize`], but only if that takes microseconds: what is recorded is short, and its program is there and small.
@@ -94,17 +110,9 @@ fn run(mut unit: Unit<'_>, planned: impl FnOnce(&Unit<'_>) -> Result<Found>) -> 
     let mut watch = Watch::begin();
     let Some((planned, anew)) = planned(&unit)? else { return Ok(false) };
     watch.compiled(anew);
-    let program = &planned.program;
     let bound: SmallVec<[Bound; 4]> =
         unit.inputs.iter().map(|leaf| Bound { buffer: leaf.buffer.clone(), offset: leaf.start() }).collect();
-    let mut launches = 0;
-    let result = program.run(&bound, &unit.scalars, &mut |steps| {
-        launches = steps;
-        watch.step(steps);
-    });
-    stats::ran(launches as u64, program.executable().is_some());
-    watch.ran(program);
-    let buffers = result?;
+    let buffers = watched(&planned, &bound, &unit.scalars, watch)?;
     if buffers.len() != unit.outputs.len() + planned.kept.len() {
         return runtime("internal error: a program gave another number of results than it was asked for");
     }
@@ -114,6 +122,45 @@ fn run(mut unit: Unit<'_>, planned: impl FnOnce(&Unit<'_>) -> Result<Found>) -> 
         drop(target.node.fulfil(target.port, stored));
     }
     Ok(true)
+}
+
+fn watched(planned: &Planned, bound: &[Bound], scalars: &[u64], mut watch: Watch) -> Result<Vec<Buffer>> {
+    let program = &planned.program;
+    let mut launches = 0;
+    let result = program.run(bound, scalars, &mut |steps| {
+        launches = steps;
+        watch.step(steps);
+    });
+    stats::ran(launches as u64, program.executable().is_some());
+    watch.ran(program);
+    result
+}
+
+/// Runs a program on these inputs and scalars; gives its results.
+pub(crate) fn execute(planned: &Planned, bound: &[Bound], scalars: &[u64]) -> Result<Vec<Buffer>> {
+    let mut watch = Watch::begin();
+    watch.compiled(false);
+    stats::cache_hit();
+    watched(planned, bound, scalars, watch)
+}
+
+/// The program for a unit, compiled if it is not there.
+pub(crate) fn compiled(unit: &Unit<'_>) -> Result<Arc<Planned>> {
+    match planned(unit)? {
+        Some((planned, _)) => Ok(planned),
+        None => runtime("internal error: a unit has no program"),
+    }
+}
+
+/// The program for a unit, compiled if it is not there, and the results of one run of it.
+pub(crate) fn compile_and_run(unit: Unit<'_>) -> Result<Option<Arc<Planned>>> {
+    let mut used = None;
+    run(unit, |unit| {
+        let found = planned(unit)?;
+        used = found.as_ref().map(|(planned, _)| planned.clone());
+        Ok(found)
+    })?;
+    Ok(used)
 }
 
 /// The program for a unit. An entry appears only after success.
@@ -140,13 +187,44 @@ pub(crate) fn copy_now(value: &Recorded) -> Result<Recorded> {
     Ok(copy)
 }
 
+/// The same value, independent of memory that arrays outside may write: computed or copied now, if it is not.
+pub(crate) fn owned(value: Recorded) -> Result<Recorded> {
+    if !value.node().borrows() {
+        return Ok(value);
+    }
+    if !value.node().is_alias() {
+        realize(std::slice::from_ref(&value))?;
+        return Ok(value);
+    }
+    let copy = copy_now(&value)?;
+    Ok(match value.grad_node() {
+        Some((grad, port)) => copy.with_grad(grad.clone(), port),
+        None => copy,
+    })
+}
+
 /// Computes `new` at once and puts its bytes into the memory that `old`, the value of a whole storage, shares
 /// with an array outside.
 pub(crate) fn write_through(old: &Recorded, new: &Recorded) -> Result<()> {
-    let copy = copy_now(new)?;
-    match (old.stored(), copy.stored()) {
-        (Some(to), Some(from)) if to.buffer.is_writable() => engine().overwrite(&to.buffer, &from.buffer),
+    match old.stored() {
+        Some(to) if to.buffer.is_writable() => engine().overwrite(&to.buffer, &contiguous(new)?),
         _ => runtime("internal error: a shared storage has no memory that can be written"),
+    }
+}
+
+/// The value's elements in row-major order, in a buffer that holds nothing else, now.
+pub(crate) fn contiguous(value: &Recorded) -> Result<Buffer> {
+    let plain = |stored: &&Stored| {
+        stored.offset == 0
+            && stored.buffer.len() == value.ty().bytes()
+            && (value.numel() == 0 || stored.strides == value.shape().contiguous_strides())
+    };
+    if let Some(stored) = value.stored().filter(plain) {
+        return Ok(stored.buffer.clone());
+    }
+    match copy_now(value)?.stored() {
+        Some(stored) => Ok(stored.buffer.clone()),
+        None => runtime("internal error: a realised value has no bytes"),
     }
 }
 
@@ -202,6 +280,9 @@ fn pending() -> Vec<Recorded> {
 
 /// Called with each value that becomes a tensor's: runs it in eager mode, and flushes when much is pending.
 pub(crate) fn recorded(value: &Recorded) -> Result<()> {
+    if capture::is_active() {
+        return Ok(());
+    }
     if is_eager() {
         return realize(std::slice::from_ref(value));
     }
@@ -225,7 +306,7 @@ pub(crate) fn recorded(value: &Recorded) -> Result<()> {
 /// Called with what operations make on the way (values of storages, views that are read): in eager mode nothing is
 /// left to wait.
 pub(crate) fn eagerly(value: &Recorded) -> Result<()> {
-    if is_eager() { realize(std::slice::from_ref(value)) } else { Ok(()) }
+    if is_eager() && !capture::is_active() { realize(std::slice::from_ref(value)) } else { Ok(()) }
 }
 
 /// Operations between two flushes at least: what other threads hold pending must not make each one flush.
@@ -233,6 +314,9 @@ const MIN_DISTANCE: usize = 16;
 
 /// Computes these tensors together with every live one that waits for the same operations.
 pub fn flush(tensors: &[Tensor]) -> Result<()> {
+    if capture::is_active() {
+        return Ok(());
+    }
     let mut values: Vec<Recorded> = Vec::new();
     for tensor in tensors {
         values.push(tensor.storage().value());
@@ -255,30 +339,57 @@ pub fn flush(tensors: &[Tensor]) -> Result<()> {
 
 /// Computes everything that live tensors of this thread wait for.
 pub fn flush_thread() -> Result<()> {
-    realize(&pending())
+    if capture::is_active() { Ok(()) } else { realize(&pending()) }
 }
 
 /// Computes everything that live tensors wait for, of whatever thread.
 pub fn synchronize() -> Result<()> {
+    if capture::is_active() {
+        return Ok(());
+    }
     flush_thread()?;
     let others = lock(&REGISTRIES).clone();
     others.iter().try_for_each(|registry| realize(&pending_of(registry)))
 }
 
+impl Recorded {
+    /// Whether the value can be looked at without computing anything: not what a captured program will compute with
+    /// other values.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        self.is_realised() && !capture::is_active()
+    }
+}
+
 impl Tensor {
+    /// As for values.
+    pub(crate) fn is_at_hand(&self) -> Result<bool> {
+        Ok(!capture::is_active() && (self.storage().value().is_realised() || self.read()?.is_realised()))
+    }
+
     /// Computes the tensor's value, with its storage.
     pub fn realize(&self) -> Result<()> {
-        realize(&[self.storage().value()])?;
-        realize(&[self.read_data()?])
+        if capture::is_active() {
+            return Ok(());
+        }
+        let storage = self.storage();
+        realize(&[storage.value()])?;
+        // An external one is always there, and to read it would be to copy it.
+        if storage.is_external() { Ok(()) } else { realize(&[self.read_data()?]) }
     }
 
     /// As [`Tensor::realize`], but only if that takes microseconds. Whether it is done.
     pub fn realize_brief(&self) -> Result<bool> {
-        Ok(realize_brief(&[self.storage().value()])? && realize_brief(&[self.read_data()?])?)
+        if capture::is_active() {
+            return Ok(true);
+        }
+        let storage = self.storage();
+        Ok(realize_brief(&[storage.value()])?
+            && (storage.is_external() || realize_brief(&[self.read_data()?])?))
     }
 
     /// The bytes of the tensor: a strided stretch of a buffer.
     pub fn buffer(&self) -> Result<Stored> {
+        capture::needed()?;
         realize(&[self.storage().value()])?;
         let value = self.read_data()?;
         realize(std::slice::from_ref(&value))?;
@@ -290,22 +401,16 @@ impl Tensor {
 
     /// The elements in row-major order, in a buffer that holds nothing else.
     pub fn contiguous_buffer(&self) -> Result<Buffer> {
-        let stored = self.buffer()?;
-        let ty = self.ty();
-        let plain = stored.offset == 0
-            && stored.buffer.len() == ty.bytes()
-            && (ty.shape.numel() == 0 || stored.strides == ty.shape.contiguous_strides());
-        if plain {
-            return Ok(stored.buffer);
-        }
-        match copy_now(&self.read_data()?)?.stored() {
-            Some(stored) => Ok(stored.buffer.clone()),
-            None => runtime("internal error: a realised value has no bytes"),
-        }
+        capture::needed()?;
+        realize(&[self.storage().value()])?;
+        let value = self.read_data()?;
+        realize(std::slice::from_ref(&value))?;
+        contiguous(&value)
     }
 
     /// The address of the tensor's first element.
     pub fn data_ptr(&self) -> Result<usize> {
+        capture::needed()?;
         realize(&[self.storage().value()])?;
         let value = self.storage().value();
         let Some(stored) = value.stored() else { return Ok(0) };

@@ -73,6 +73,8 @@ pub struct RecordedNode {
     seq: u64,
     /// The bits of a run-time scalar.
     scalar: u64,
+    /// Of memory that an array outside may write, or computed of such: see [`RecordedNode::borrows`].
+    borrows: bool,
     /// The bytes of each result, set once.
     results: SmallVec<[OnceLock<Stored>; 1]>,
     state: Mutex<State>,
@@ -84,9 +86,10 @@ impl RecordedNode {
         if pending {
             stats::pending_added(held_bytes(&op, &types));
         }
+        let borrows = inputs.iter().any(|edge| edge.node.borrows());
         let results = types.iter().map(|_| OnceLock::new()).collect();
         let state = Mutex::new(State { inputs, pending });
-        RecordedNode { op, types, seq: next_seq(), scalar, results, state }
+        RecordedNode { op, types, seq: next_seq(), scalar, borrows, results, state }
     }
 
     pub fn op(&self) -> &Op {
@@ -99,6 +102,17 @@ impl RecordedNode {
 
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Whether what is read here is memory that an array outside may write, or is yet to be computed of such. Only
+    /// what one operation records on its way to a result may: the result is computed or copied at once.
+    pub(crate) fn borrows(&self) -> bool {
+        self.borrows && (self.is_alias() || !self.is_done())
+    }
+
+    /// Whether a result may lie in the bytes of an operand.
+    pub(crate) fn is_alias(&self) -> bool {
+        matches!(self.op.kind(), Kind::Leaf | Kind::View)
     }
 
     /// Adds the node to a graph, where its operands are these. A map's are given the views that broadcast them.
@@ -321,9 +335,19 @@ impl Recorded {
     pub fn scalar(value: Literal) -> Recorded {
         let input = Input { slot: 0, dtype: value.dtype, shape: Shape::scalar(), source: Source::Scalar };
         let types = SmallVec::from_buf([Type::new(value.dtype, Shape::scalar())]);
-        // A small signed integer is computed with in 32 bits: its slot holds the value, not the stored byte.
-        let bits = if value.dtype.is_integer() { value.as_i64() as u64 } else { value.bits };
-        Recorded::leaf(RecordedNode::new(Op::Input(input), types, bits, Edges::new()))
+        let node = RecordedNode::new(Op::Input(input), types, scalar_word(value), Edges::new());
+        let scalar = Recorded::leaf(node);
+        crate::capture::scalar(&scalar, value);
+        scalar
+    }
+
+    /// The same value in memory that an array outside may write.
+    pub(crate) fn borrowed(stored: Stored, ty: Type) -> Result<Recorded> {
+        let mut value = Recorded::from_stored(stored, ty)?;
+        if let Some(node) = Arc::get_mut(&mut value.node) {
+            node.borrows = true;
+        }
+        Ok(value)
     }
 
     /// A realised value in row-major order.
@@ -362,6 +386,12 @@ impl Recorded {
     }
 }
 
+/// The contents of a scalar's slot. A small signed integer is computed with in 32 bits: the slot holds the value, not
+/// the stored byte.
+pub(crate) fn scalar_word(value: Literal) -> u64 {
+    if value.dtype.is_integer() { value.as_i64() as u64 } else { value.bits }
+}
+
 /// Whether every element of the value lies within the buffer.
 fn reaches_within(stored: &Stored, ty: &Type) -> bool {
     let Some(numel) = ty.shape.checked_numel() else { return false };
@@ -397,11 +427,25 @@ fn record(op: Op, inputs: &[&Recorded]) -> Result<(Arc<RecordedNode>, Option<Arc
         && inputs.iter().any(|r| r.tracks())
         && types.iter().any(|t| t.dtype.is_float())
         && !matches!(op, Op::Detach(_));
+    if tracks && inputs.iter().any(|r| r.node.borrows()) {
+        // What gradients will read must stay what it is.
+        let own = inputs.iter().map(|&r| crate::realize::owned(r.clone())).collect::<Result<Vec<_>>>()?;
+        return Ok(append(op, types, &own.iter().collect::<SmallVec<[_; 3]>>(), tracks));
+    }
+    Ok(append(op, types, inputs, tracks))
+}
+
+fn append(
+    op: Op,
+    types: Outputs,
+    inputs: &[&Recorded],
+    tracks: bool,
+) -> (Arc<RecordedNode>, Option<Arc<GradNode>>) {
     let edges = inputs.iter().map(|r| r.edge()).collect();
     stats::note(&op, &types);
     let node = Arc::new(RecordedNode::new(op, types, 0, edges));
     let grad = tracks.then(|| GradNode::of_op(&node, inputs));
-    Ok((node, grad))
+    (node, grad)
 }
 
 /// The type of a map. Its recorded operands broadcast by NumPy's rule: [`crate::extract`] gives the graph the views

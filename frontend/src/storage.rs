@@ -70,6 +70,16 @@ impl Storage {
         self.state().value.ty().bytes()
     }
 
+    /// How often it was written.
+    pub(crate) fn version_count(&self) -> u64 {
+        self.version.load(Relaxed)
+    }
+
+    /// Counts writes.
+    pub(crate) fn add_versions(&self, writes: u64) {
+        self.version.fetch_add(writes, Relaxed);
+    }
+
     pub(crate) fn stamp(&self) -> u64 {
         self.stamp.load(Relaxed)
     }

@@ -3,6 +3,7 @@
 mod gradient;
 mod restride;
 mod share;
+mod template;
 mod value;
 mod write;
 
@@ -21,6 +22,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+pub(crate) use template::{Template, storage_of};
 use value::Cached;
 pub(crate) use write::REPEATED;
 pub use write::{Overlap, overlap, refuse_overlap, refuse_partial_overlap};
@@ -133,7 +135,7 @@ impl Tensor {
 
     /// A tensor with a storage of its own, in row-major order.
     pub fn from_value(value: Recorded) -> Result<Tensor> {
-        let value = own_gradient(value)?;
+        let value = own_gradient(crate::realize::owned(value)?)?;
         let geometry = Geometry::contiguous(value.shape());
         Tensor::with_value(value.clone(), value, geometry, Chain::default())
     }
@@ -143,7 +145,7 @@ impl Tensor {
         if order.iter().copied().eq(0..value.rank()) {
             return Tensor::from_value(value);
         }
-        let value = own_gradient(value)?;
+        let value = own_gradient(crate::realize::owned(value)?)?;
         let root = value.permute(order)?;
         let mut inverse: SmallVec<[usize; 8]> = SmallVec::from_elem(0, order.len());
         order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
@@ -171,6 +173,7 @@ impl Tensor {
         let history = root.grad_node().map(|(grad, port)| (grad.clone(), port));
         let storage = Storage::new(root.detach(), history);
         crate::realize::register(&storage);
+        crate::capture::made(&storage);
         crate::realize::eagerly(&storage.value())?;
         let mut body = Body::of_storage(storage, geometry, dtype, chain);
         body.keep(&value);

@@ -19,6 +19,7 @@ newaxis = None
 # What most programs never touch is loaded when it is first used.
 _MODULES = frozenset({"autograd", "backends", "cuda", "errors", "linalg", "nn", "optim", "random", "utils"})
 _ATTRIBUTES = {
+    "compile": "_compile",
     "explain": "_explain",
     "finfo": "_typeinfo",
     "iinfo": "_typeinfo",

@@ -10,11 +10,11 @@ use crate::tensor::{PyTensor, construct};
 use crate::usage;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use rustorch_frontend::Tensor;
 use rustorch_frontend::promote::type_name;
 use rustorch_frontend::registry::{
     Arg, Args, Operation, Overload, Ret, Returns, check_out, kinds, write_out,
 };
+use rustorch_frontend::{Tensor, capture};
 use rustorch_ir::DType;
 
 /// Calls the overload that takes the arguments.
@@ -53,6 +53,7 @@ fn run<'py>(
         take_dtype(py, overload, values, out.dtype())?;
     }
     let mut ret = boundary::call(py, || overload.call(&Args::new(values)))?;
+    capture::operation_ended();
     if !extras.out.is_empty() {
         ret = written(py, overload, &extras.out, ret)?;
     }

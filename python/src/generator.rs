@@ -86,12 +86,14 @@ impl PyGenerator {
             return Err(invalid(seed.py(), format!("manual_seed expected a long, but got {got}")));
         }
         let seed = seed_of(seed)?;
+        crate::capture::breaks(slf.py(), "it seeds a generator or takes its state")?;
         slf.get().lock().manual_seed(seed);
         Ok(slf)
     }
 
-    fn seed(&self) -> u64 {
-        self.lock().seed()
+    fn seed(&self, py: Python<'_>) -> PyResult<u64> {
+        crate::capture::breaks(py, "it seeds a generator or takes its state")?;
+        Ok(self.lock().seed())
     }
 
     fn initial_seed(&self) -> u64 {
@@ -99,6 +101,7 @@ impl PyGenerator {
     }
 
     fn get_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
+        crate::capture::breaks(py, "it seeds a generator or takes its state")?;
         let copy = self.lock().clone();
         state_tensor(py, &copy)
     }
@@ -106,12 +109,14 @@ impl PyGenerator {
     fn set_state<'py>(slf: Bound<'py, Self>, state: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         let bytes = state_bytes(state)?;
+        crate::capture::breaks(py, "it seeds a generator or takes its state")?;
         slf.get().lock().set_state(&bytes).map_err(|error| random(py, error))?;
         Ok(slf)
     }
 
-    fn clone_state(&self) -> PyGenerator {
-        PyGenerator { own: Some(Mutex::new(self.lock().clone())) }
+    fn clone_state(&self, py: Python<'_>) -> PyResult<PyGenerator> {
+        crate::capture::breaks(py, "it seeds a generator or takes its state")?;
+        Ok(PyGenerator { own: Some(Mutex::new(self.lock().clone())) })
     }
 
     #[getter]
@@ -124,14 +129,16 @@ impl PyGenerator {
 #[pyfunction]
 fn manual_seed<'py>(py: Python<'py>, seed: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyGenerator>> {
     let seed = py.get_type::<pyo3::types::PyInt>().call1((seed,))?;
+    crate::capture::breaks(py, "it seeds a generator or takes its state")?;
     default_generator().manual_seed(seed_of(&seed)?);
     default_object(py).cloned()
 }
 
 /// Seeds the default generator from the operating system.
 #[pyfunction]
-fn seed() -> u64 {
-    default_generator().seed()
+fn seed(py: Python<'_>) -> PyResult<u64> {
+    crate::capture::breaks(py, "it seeds a generator or takes its state")?;
+    Ok(default_generator().seed())
 }
 
 #[pyfunction]
@@ -141,6 +148,7 @@ fn initial_seed() -> u64 {
 
 #[pyfunction]
 fn get_rng_state<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
+    crate::capture::breaks(py, "it seeds a generator or takes its state")?;
     let copy = default_generator().clone();
     state_tensor(py, &copy)
 }
@@ -148,6 +156,7 @@ fn get_rng_state<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyTensor>> {
 #[pyfunction]
 fn set_rng_state(py: Python<'_>, new_state: &Bound<'_, PyAny>) -> PyResult<()> {
     let bytes = state_bytes(new_state)?;
+    crate::capture::breaks(py, "it seeds a generator or takes its state")?;
     default_generator().set_state(&bytes).map_err(|error| random(py, error))
 }
 

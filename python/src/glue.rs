@@ -27,6 +27,10 @@ looked_up! {
     as_array = "numpy", "asarray";
     array_class = "numpy", "ndarray";
     weak_references = "weakref", "getweakrefcount";
+    shallow_copy = "copy", "copy";
+    /// `Tracing(compiled, numbers, why)`: one call under capture.
+    tracing = "rustorch._compile", "Tracing";
+    user_line = "rustorch._compile", "user_line";
     scalar_class = "numpy", "generic";
 }
 

@@ -3,10 +3,12 @@
 //! - [`tensor`]: the class `Tensor` with its attributes; [`operators`]: its operators.
 //! - [`methods`], [`call`], [`parse`], [`usage`]: operations of the registry as functions and methods.
 //! - [`boundary`], [`error`]: what crosses between Python and Rust, and what does not.
+//! - [`capture`]: functions that run as captured programs.
 //! - [`dtype`], [`device`], [`generator`], [`modes`], [`engine`]: the rest of the module; [`explain`]: what ran.
 
 mod boundary;
 mod call;
+mod capture;
 mod device;
 mod dtype;
 mod engine;
@@ -38,6 +40,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     modes::add_to(module)?;
     engine::add_to(module)?;
     explain::add_to(module)?;
+    capture::add_to(module)?;
     module.add_class::<tensor::autograd::GradFn>()?;
     module.add_function(wrap_pyfunction!(tensor::autograd::_run_backward, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::autograd::_attach_backward, module)?)?;

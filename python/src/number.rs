@@ -5,8 +5,8 @@ use crate::tensor::PyTensor;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt};
-use rustorch_frontend::Tensor;
 use rustorch_frontend::registry::Scalar;
+use rustorch_frontend::{Tensor, capture};
 
 /// The tensor in an object.
 #[inline]
@@ -82,6 +82,7 @@ pub fn int(object: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
 /// A float argument; integers and NumPy's numbers are taken too, bools are not.
 pub fn float(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     if let Ok(float) = object.cast::<PyFloat>() {
+        capture::literal(capture::Number::Float(float.value()));
         return Ok(Some(float.value()));
     }
     if is_int(object) {
@@ -110,6 +111,7 @@ pub fn scalar(object: &Bound<'_, PyAny>) -> PyResult<Option<Scalar>> {
 #[inline]
 pub fn plain(object: &Bound<'_, PyAny>) -> PyResult<Option<Scalar>> {
     if let Ok(float) = object.cast::<PyFloat>() {
+        capture::literal(capture::Number::Float(float.value()));
         return Ok(Some(Scalar::Float(float.value())));
     }
     if let Ok(truth) = object.cast::<PyBool>() {
@@ -119,7 +121,11 @@ pub fn plain(object: &Bound<'_, PyAny>) -> PyResult<Option<Scalar>> {
         let value = fitting(object)?.ok_or_else(|| {
             crate::error::named(object.py(), "NumberOverflowError", "int too big to convert")
         })?;
+        capture::literal(capture::Number::Int(value));
         return Ok(Some(Scalar::Int(value)));
+    }
+    if let Some(number) = crate::capture::number_given(object) {
+        return Ok(Some(number));
     }
     if is_numpy_scalar(object) {
         let item = object.call_method0("item")?;

@@ -104,7 +104,7 @@ fn check_weight(scores: &Recorded, weight: Option<&Tensor>, classes: &Classes) -
 
 /// torch's error for a target that names no class, where the targets are at hand; else the kernel finds it.
 fn check_range(target: &Tensor, classes: usize, ignored: i64) -> Result<()> {
-    if target.numel() == 0 || !(target.storage().value().is_realised() || target.read()?.is_realised()) {
+    if target.numel() == 0 || !target.is_at_hand()? {
         return Ok(());
     }
     match integers(target)?.into_iter().find(|&t| t != ignored && !(0..classes as i64).contains(&t)) {

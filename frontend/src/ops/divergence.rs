@@ -37,7 +37,7 @@ fn cross_entropy(x: &Recorded, y: &Recorded) -> Result<Recorded> {
 
 /// torch's error for what is no probability, where the values are at hand; else NaN comes out.
 fn check_probabilities(x: &Recorded) -> Result<()> {
-    if x.numel() == 0 || !x.is_realised() {
+    if x.numel() == 0 || !x.is_at_hand() {
         return Ok(());
     }
     let x = x.detach();

@@ -15,9 +15,9 @@ pub(super) fn kept(shape: &Shape, [key, offset, limit]: [&Recorded; 3]) -> Resul
 
 /// What [`kept`] takes, drawn now as run-time values: each element is dropped with probability `p`.
 pub(super) fn drawing(p: f64) -> [Recorded; 3] {
-    let key = crate::random::default_generator().philox_key();
-    let limit = ((1.0 - p) * 4_294_967_296.0).round() as u64;
-    [key.key, key.offset, limit].map(|bits| Recorded::scalar(Literal::from_i64(DType::I64, bits as i64)))
+    let (key, offset) = crate::capture::philox();
+    let limit = ((1.0 - p) * 4_294_967_296.0).round();
+    [key, offset, Recorded::scalar(Literal::from_i64(DType::I64, limit as i64))]
 }
 
 /// `x` with elements dropped with probability `p`, the others divided by `1 - p`.

@@ -107,6 +107,21 @@ fn elements<T: Float>(x: &Recorded) -> Result<Vec<T>> {
     Ok(values(&bits).unwrap_or_default().into_iter().map(T::from_bits).collect())
 }
 
+/// What `fill` draws from the generator at place `i`; a captured program draws it at each call.
+fn captured(
+    a: &Args<'_>,
+    i: usize,
+    fill: impl Fn(&mut Generator) -> Result<Buffer> + Send + Sync + 'static,
+) -> Result<Buffer> {
+    let buffer = fill(&mut a.generator(i))?;
+    if a.draws_by_default(i) {
+        crate::capture::filled(&buffer, fill);
+    } else if crate::capture::is_active() {
+        crate::capture::broken("it draws from a generator of its own")?;
+    }
+    Ok(buffer)
+}
+
 /// Where drawn numbers go, in the order of memory.
 struct Place {
     shape: Shape,
@@ -171,17 +186,22 @@ enum Law {
 }
 
 impl Law {
-    fn draw(self, generator: &mut Generator, place: &Place, dtype: DType) -> Result<Recorded> {
+    /// The numbers as a value; `generator` is the place of the argument.
+    fn draw(self, a: &Args<'_>, generator: usize, place: &Place, dtype: DType) -> Result<Recorded> {
         check_extent(&place.shape, dtype)?;
-        let n = place.shape.numel();
-        let g = generator;
-        let buffer = match self {
+        let (n, contiguous) = (place.shape.numel(), place.contiguous);
+        let fill = move |g: &mut Generator| self.numbers(g, n, contiguous, dtype);
+        place.value(captured(a, generator, fill)?, dtype)
+    }
+
+    fn numbers(self, g: &mut Generator, n: usize, contiguous: bool, dtype: DType) -> Result<Buffer> {
+        match self {
             Law::Uniform { from, to } => {
                 by_float!(dtype, T => drawn::<T>(n, |out| g.fill_uniform(out, from, to)),
                 _ => not_implemented("check_uniform_bounds", dtype))
             }
             Law::Normal { mean, std } => by_float!(dtype, T => drawn::<T>(n, |out| {
-                if place.contiguous { g.fill_normal(out, mean, std) } else { g.fill_normal_strided(out, mean, std) }
+                if contiguous { g.fill_normal(out, mean, std) } else { g.fill_normal_strided(out, mean, std) }
             }), _ => not_implemented("normal_kernel_cpu", dtype)),
             Law::LogNormal { mean, std } => {
                 by_float!(dtype, T => drawn::<T>(n, |out| g.fill_log_normal(out, mean, std)),
@@ -213,13 +233,12 @@ impl Law {
             Law::Range { from, to } => {
                 by_element!(dtype, T => drawn::<T>(n, |out| g.fill_random_range(out, from, to)))
             }
-        };
-        place.value(buffer?, dtype)
+        }
     }
 
     /// A new tensor; `generator` is the place of the argument.
     fn make(self, a: &Args<'_>, generator: usize, place: &Place, dtype: DType) -> Result<Tensor> {
-        let value = self.draw(&mut a.generator(generator), place, dtype)?;
+        let value = self.draw(a, generator, place, dtype)?;
         place.tensor(value)
     }
 
@@ -237,7 +256,7 @@ impl Law {
     fn fill(self, a: &Args<'_>, generator: usize) -> Result<Tensor> {
         let target = a.tensor(0);
         target.check_write(false)?;
-        let value = self.draw(&mut a.generator(generator), &Place::of(&target.geometry()), target.dtype())?;
+        let value = self.draw(a, generator, &Place::of(&target.geometry()), target.dtype())?;
         target.write(value)?;
         Ok(target.clone())
     }
@@ -299,7 +318,7 @@ fn step(x: &Recorded, op: Scalar, y: &Recorded) -> Result<Recorded> {
 fn normal_around(a: &Args<'_>) -> Result<Tensor> {
     let (mean, std) = (a.tensor(0), a.float(1));
     let place = Place::rows(mean.sizes());
-    let noise = Law::Normal { mean: 0.0, std }.draw(&mut a.generator(2), &place, mean.dtype())?;
+    let noise = Law::Normal { mean: 0.0, std }.draw(a, 2, &place, mean.dtype())?;
     flat(place.tensor(step(&noise, Scalar::Add, &mean.read()?.detach())?)?, &[mean], "NormalBackward0")
 }
 
@@ -318,7 +337,7 @@ fn normal_by(a: &Args<'_>, mean: Option<&Tensor>) -> Result<Tensor> {
         None => (std.sizes(), std.dtype()),
     };
     let place = Place::rows(shape);
-    let noise = Law::Normal { mean: 0.0, std: 1.0 }.draw(&mut a.generator(2), &place, dtype)?;
+    let noise = Law::Normal { mean: 0.0, std: 1.0 }.draw(a, 2, &place, dtype)?;
     let spread = step(&noise, Scalar::Mul, &deviation)?;
     match mean {
         Some(mean) => {
@@ -338,9 +357,9 @@ fn randperm(a: &Args<'_>) -> Result<Tensor> {
     if dtype == DType::Bool {
         return not_implemented("randperm", dtype);
     }
-    let mut generator = a.generator(1);
-    let buffer = by_element!(dtype, T => drawn::<T>(shape.numel(), |out| generator.fill_permutation(out)))?;
-    Tensor::from_value(Recorded::from_buffer(buffer, Type::new(dtype, shape))?)
+    let n = shape.numel();
+    let fill = move |g: &mut Generator| by_element!(dtype, T => drawn::<T>(n, |out| g.fill_permutation(out)));
+    Tensor::from_value(Recorded::from_buffer(captured(a, 1, fill)?, Type::new(dtype, shape))?)
 }
 
 fn multinomial(a: &Args<'_>) -> Result<Tensor> {

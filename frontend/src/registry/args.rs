@@ -336,6 +336,11 @@ impl<'a> Args<'a> {
         string, opt_string: &str = Arg::Str(value) => value;
     }
 
+    /// Whether numbers are drawn from the default generator.
+    pub fn draws_by_default(&self, i: usize) -> bool {
+        matches!(&self.values[i], Arg::None)
+    }
+
     /// The generator given, or the default one; locked.
     pub fn generator(&self, i: usize) -> MutexGuard<'_, Generator> {
         match &self.values[i] {

@@ -46,6 +46,7 @@ impl Tensor {
             return runtime("only Tensors of floating point and complex dtype can require gradients");
         }
         if tracks != requires_grad {
+            crate::capture::changes(&body.storage)?;
             body.become_leaf(requires_grad);
         }
         Ok(())
@@ -57,7 +58,11 @@ impl Tensor {
     }
 
     pub fn grad(&self) -> Option<Tensor> {
-        let slot = self.body().slot.clone()?;
+        let mut body = self.body();
+        // What a captured program is to look at must be there.
+        let slot = if crate::capture::is_active() { body.slot() } else { body.slot.clone()? };
+        drop(body);
+        crate::capture::grad(&slot, true);
         lock(&slot.grad).clone()
     }
 
@@ -88,6 +93,7 @@ impl Tensor {
             }
         }
         let slot = self.body().slot();
+        crate::capture::grad(&slot, false);
         let old = std::mem::replace(&mut *lock(&slot.grad), grad);
         drop(old);
         Ok(())
@@ -185,6 +191,8 @@ impl Tensor {
     /// torch's `detach_`: the tensor itself becomes a leaf that wants no gradient.
     pub fn detach_in_place(&self) {
         let mut body = self.body();
+        // Nothing fails here: the capture just ends.
+        let _ = crate::capture::changes(&body.storage);
         let detached = Body { version: body.version.clone(), ..body.detached() };
         *body = detached;
     }
@@ -202,6 +210,7 @@ impl Tensor {
     pub fn set_data(&self, other: &Tensor) -> Result<()> {
         let source = other.body().detached();
         let mut body = self.body();
+        crate::capture::changes(&body.storage)?;
         if body.requires_grad && !source.dtype.is_float() {
             return runtime(
                 "data set to a tensor that requires gradients must be floating point or complex dtype",
@@ -260,6 +269,13 @@ impl Tensor {
             output.body().replace_history(&value.with_grad(grad.clone(), port as u8))?;
         }
         Ok(())
+    }
+
+    /// Gives the tensor's elements, which stay as they are, result `port` of `grad` as their path.
+    pub(crate) fn replace_path(&self, grad: Arc<GradNode>, port: u8) -> Result<()> {
+        let value = self.read()?.detach();
+        grad.adopt(port);
+        self.body().replace_history(&value.with_grad(grad, port))
     }
 
     /// A handle that forbids writing where gradients flow: for inputs that a custom function returns as they are.

@@ -17,6 +17,7 @@ impl Tensor {
 
     /// Makes this tensor the view `op` of what it was. It counts as a write, though no element changes.
     pub fn become_view(&self, op: ViewOp) -> Result<()> {
+        crate::capture::changes(&self.storage())?;
         self.with_body(|body| match body.tracks() && grad_mode::is_grad_enabled() {
             true => body.check_path(),
             false => Ok(()),
@@ -50,6 +51,7 @@ impl Tensor {
             return fail(Error::Autograd, "cannot resize variables that require grad");
         }
         self.check_fill(false)?;
+        crate::capture::changes(&self.storage())?;
         if sizes == self.sizes() {
             self.bump_version();
             return Ok(());

@@ -31,6 +31,7 @@ impl Tensor {
     /// The tensor's memory for an array outside, which holds the [`Lease`] as long as it lives.
     pub fn lend(&self) -> Result<(Stored, Lease)> {
         let storage = self.storage();
+        crate::capture::needed()?;
         realize(&[storage.value()])?;
         let lease = Lease::new(&storage);
         self.body().cache = None;

@@ -4,6 +4,7 @@
 //! write the view is rebuilt from its family's root, as torch does, and its gradient goes there.
 
 use super::{Body, Creation, Tensor};
+use crate::capture;
 use crate::error::{Error, Result, fail};
 use crate::grad_mode::{self, ModeGuard};
 use crate::gradient::{GradNode, Kind, Scope};
@@ -36,15 +37,24 @@ impl Cached {
 
 impl Tensor {
     /// The current value, in the tensor's own shape. `Err` where gradients would flow through a view that a write
-    /// elsewhere has cut off from its path, and torch does not make another.
+    /// elsewhere has cut off from its path, and torch does not make another. For the operation that is being recorded:
+    /// what an array outside may change later is no value to keep.
     pub fn read(&self) -> Result<Recorded> {
-        let value = self.with_body(Body::read)?;
+        if capture::is_active() {
+            capture::touch(&self.storage())?;
+            capture::looked_at(self);
+        }
+        let value = self.with_body(|body| match body.borrowed()? {
+            Some(value) => Ok(value),
+            None => body.read(),
+        })?;
         crate::realize::eagerly(&value)?;
         Ok(value)
     }
 
     /// The current elements, as no path for gradients.
     pub fn read_data(&self) -> Result<Recorded> {
+        capture::touch(&self.storage())?;
         let _mode = ModeGuard::grad(false);
         self.with_body(Body::read).map(|value| value.detach())
     }
@@ -77,10 +87,12 @@ impl Body {
     }
 
     fn current(&mut self, path: bool) -> Result<Recorded> {
+        capture::touch(&self.storage)?;
         let external = self.storage.is_external();
         if let Some((stamp, value)) = self.cache.as_ref().and_then(|cached| cached.value.as_ref())
             && *stamp == self.storage.stamp()
             && !external
+            && capture::may_keep(&self.storage)
         {
             return Ok(value.clone());
         }
@@ -96,16 +108,39 @@ impl Body {
             }
             return self.elements();
         } else {
-            self.rebuilt(external)?
+            self.rebuilt()?
         };
         self.keep(&value);
         Ok(value)
     }
 
+    /// Elements that lie in memory of an array outside: an operation that gives no gradient reads them where they
+    /// are, and is computed at once, which costs no more than copying them.
+    fn borrowed(&self) -> Result<Option<Recorded>> {
+        if !self.storage.is_external() || self.tracks() || capture::is_active() {
+            return Ok(None);
+        }
+        let whole = self.storage.value();
+        let Some(stored) = whole.stored() else {
+            return crate::error::runtime("internal error: shared memory has no bytes");
+        };
+        let whole = Recorded::borrowed(stored.clone(), whole.ty().clone())?;
+        self.full_chain().apply(&whole).map(Some)
+    }
+
     /// The elements: where an array outside may change them later, a copy of what they are now.
     fn elements(&self) -> Result<Recorded> {
-        let value = self.full_chain().apply(&self.storage.value())?;
-        if self.storage.is_external() { crate::realize::copy_now(&value) } else { Ok(value) }
+        self.taken(|whole| self.full_chain().apply(whole))
+    }
+
+    /// What `f` takes from the storage: where an array outside may change it later, a copy of what it is now. A call
+    /// that is captured needs none: it is computed before it ends.
+    fn taken(&self, f: impl FnOnce(&Recorded) -> Result<Recorded>) -> Result<Recorded> {
+        let whole = self.storage.value();
+        if self.storage.is_external() && !capture::is_active() {
+            return crate::realize::copy_now(&f(&whole)?);
+        }
+        f(&whole)
     }
 
     /// The path that a view has from its making, unless a write came between.
@@ -126,11 +161,8 @@ impl Body {
         self.cache.is_some() && !matches!(self.creation, Creation::Base | Creation::View)
     }
 
-    fn rebuilt(&self, external: bool) -> Result<Recorded> {
-        let mut root = self.family.prefix().apply(&self.storage.value())?;
-        if external {
-            root = crate::realize::copy_now(&root)?;
-        }
+    fn rebuilt(&self) -> Result<Recorded> {
+        let mut root = self.taken(|whole| self.family.prefix().apply(whole))?;
         if let Some((grad, port)) = self.family.history(&self.storage) {
             root = root.with_grad(grad, port);
         }
@@ -157,9 +189,11 @@ impl Body {
     }
 
     fn strided_elements(&self, at: &Geometry) -> Result<Recorded> {
-        let value = apply(&self.line(), &self.storage.value())?;
-        let view = apply(&crate::view::strided(value.shape(), at), &value)?;
-        if self.storage.is_external() { crate::realize::copy_now(&view) } else { Ok(view) }
+        capture::touch(&self.storage)?;
+        self.taken(|whole| {
+            let line = apply(&self.line(), whole)?;
+            apply(&crate::view::strided(line.shape(), at), &line)
+        })
     }
 
     /// The elements of the storage at `at`. Gradients go to those of them that are this tensor's own.

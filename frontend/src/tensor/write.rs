@@ -107,6 +107,10 @@ impl Tensor {
     }
 
     fn put(&self, value: Recorded, writes: Option<&Writes>) -> Result<()> {
+        if crate::capture::is_active() {
+            crate::capture::writes(&self.storage())?;
+            crate::capture::looked_at(self);
+        }
         {
             let body = self.body();
             if value.shape() != &body.geometry.sizes {
@@ -125,7 +129,7 @@ impl Tensor {
                 )));
             }
         }
-        let value = super::own_gradient(value)?;
+        let value = super::own_gradient(crate::realize::owned(value)?)?;
         crate::realize::recorded(&value)?;
         self.with_body(|body| -> Result<()> {
             body.replace(&value, writes, grad_mode::is_grad_enabled())?;

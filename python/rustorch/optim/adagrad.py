@@ -8,7 +8,7 @@ from typing import Any
 import rustorch as rt
 from rustorch import _core
 from rustorch.optim._steps import StepCounts
-from rustorch.optim.optimizer import Optimizer, check_flags, number
+from rustorch.optim.optimizer import Optimizer, check_flags, option
 
 
 class Adagrad(Optimizer):
@@ -73,7 +73,8 @@ class Adagrad(Optimizer):
         return self._run_step(closure, self._update_group)
 
     def _update_group(self, group: dict[str, Any], touched: list[Any]) -> None:
-        lr = number(group["lr"])
+        lr, eps = option(group, "lr"), option(group, "eps")
+        lr_decay, decay = option(group, "lr_decay"), option(group, "weight_decay")
         for param in group["params"]:
             grad = param.grad
             if grad is None:
@@ -82,12 +83,12 @@ class Adagrad(Optimizer):
             count = self._counts.advance(param, state["step"])
             if group["maximize"]:
                 grad = -grad
-            if group["weight_decay"] != 0:
-                grad = grad.add(param, alpha=group["weight_decay"])
+            if decay != 0:
+                grad = grad.add(param, alpha=decay)
             total = state["sum"]
             total.addcmul_(grad, grad, value=1)
-            root = total.sqrt().add(group["eps"])
-            param.addcdiv_(grad, root, value=-lr / (1 + (count - 1) * group["lr_decay"]))
+            root = total.sqrt().add(eps)
+            param.addcdiv_(grad, root, value=-lr / (1 + (count - 1) * lr_decay))
             touched += [total, param]
 
 

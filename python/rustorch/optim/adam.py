@@ -8,7 +8,7 @@ from typing import Any
 import rustorch as rt
 from rustorch import _core
 from rustorch.optim._steps import StepCounts, refuse_capturable
-from rustorch.optim.optimizer import Optimizer, check_flags, number
+from rustorch.optim.optimizer import Optimizer, check_flags, option
 
 
 class Adam(Optimizer):
@@ -88,10 +88,10 @@ class Adam(Optimizer):
 
     def _update_group(self, group: dict[str, Any], touched: list[Any]) -> None:
         refuse_capturable(group)
-        beta1, beta2 = map(number, group["betas"])
-        lr = number(group["lr"])
-        eps = group["eps"]
-        decay = group["weight_decay"]
+        beta1, beta2 = option(group, "betas", 0), option(group, "betas", 1)
+        lr = option(group, "lr")
+        eps = option(group, "eps")
+        decay = option(group, "weight_decay")
         decoupled = group["decoupled_weight_decay"]
         amsgrad = group["amsgrad"]
         maximize = group["maximize"]
@@ -102,7 +102,7 @@ class Adam(Optimizer):
         state_of = self.state
         touch = touched.append
         advance = self._counts.advance
-        last_count = step_size = root_correction = 0.0
+        last_count = step_size = root_correction = None
         for param in group["params"]:
             grad = param.grad
             if grad is None:
@@ -113,7 +113,7 @@ class Adam(Optimizer):
             mean = state["exp_avg"]
             square = state["exp_avg_sq"]
             count = advance(param, state["step"])
-            if count != last_count:
+            if last_count is None or (count is not last_count and count != last_count):
                 last_count = count
                 step_size = -(lr / (1 - beta1**count))
                 root_correction = (1 - beta2**count) ** 0.5

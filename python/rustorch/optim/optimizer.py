@@ -18,6 +18,7 @@ from rustorch import _core
 from rustorch.autograd.grad_mode import enable_grad
 from rustorch.utils._grads import clear_grad
 from rustorch.utils._names import typename
+from rustorch.utils._tracing import current
 from rustorch.utils.hooks import RemovableHandle
 
 _global_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
@@ -132,6 +133,7 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        _core._bump_epoch()
         for table in _HOOK_TABLES:
             self.__dict__.setdefault(table, OrderedDict())
         self.defaults.setdefault("differentiable", False)
@@ -290,6 +292,9 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         touched: list[Any] = []
+        tracing = current()
+        if tracing is not None:
+            tracing.check(_Settings(self).changed)
         before = _core.is_grad_enabled()
         _core._set_grad_enabled(bool(self.defaults["differentiable"]))
         try:
@@ -318,6 +323,40 @@ def _cast_state(param: Any, value: Any, key: Any = None) -> Any:
 def number(value: Any) -> Any:
     """An option that may be given as a tensor of one element, as a number; reading a tensor waits for its value."""
     return value.item() if isinstance(value, _core.Tensor) else value
+
+
+def option(group: dict[str, Any], name: str, place: int | None = None) -> Any:
+    """An option as a number: in a captured program an input, since schedulers and users change it."""
+    value = group[name] if place is None else group[name][place]
+    if isinstance(value, _core.Tensor):
+        return value.item()
+    tracing = current()
+    return value if tracing is None else tracing.item(group, name, place)
+
+
+class _Settings:
+    """What decides which operations a step consists of."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.known = self._settings()
+
+    def _settings(self) -> list[Any]:
+        own = self.optimizer
+        groups = [
+            (
+                tuple(map(id, group["params"])),
+                tuple((name, value) for name, value in group.items() if type(value) in (bool, type(None), str)),
+            )
+            for group in own.param_groups
+        ]
+        hooks = [len(getattr(own, name)) for name in _HOOK_TABLES[:2]]
+        return [id(own.state), groups, hooks, len(_global_pre_hooks), len(_global_post_hooks)]
+
+    def changed(self) -> str | None:
+        return (
+            None if self._settings() == self.known else f"the settings of {type(self.optimizer).__name__} were others"
+        )
 
 
 def check_flags(foreach: bool | None, fused: bool | None, differentiable: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import rustorch as rt
 from rustorch import _core
 from rustorch.optim._steps import StepCounts, refuse_capturable
-from rustorch.optim.optimizer import Optimizer, number
+from rustorch.optim.optimizer import Optimizer, option
 
 
 class RMSprop(Optimizer):
@@ -79,9 +79,8 @@ class RMSprop(Optimizer):
 
     def _update_group(self, group: dict[str, Any], touched: list[Any]) -> None:
         refuse_capturable(group)
-        lr = number(group["lr"])
-        alpha = group["alpha"]
-        momentum = group["momentum"]
+        lr, alpha, eps = option(group, "lr"), option(group, "alpha"), option(group, "eps")
+        momentum, decay = option(group, "momentum"), option(group, "weight_decay")
         for param in group["params"]:
             grad = param.grad
             if grad is None:
@@ -92,8 +91,8 @@ class RMSprop(Optimizer):
             self._counts.advance(param, state["step"])
             if group["maximize"]:
                 grad = -grad
-            if group["weight_decay"] != 0:
-                grad = grad.add(param, alpha=group["weight_decay"])
+            if decay != 0:
+                grad = grad.add(param, alpha=decay)
             square = state["square_avg"]
             square.mul_(alpha).addcmul_(grad, grad, value=1 - alpha)
             touched += [square, param]
@@ -104,7 +103,7 @@ class RMSprop(Optimizer):
                 root = square.addcmul(mean, mean, value=-1).sqrt_()
             else:
                 root = square.sqrt()
-            root = root.add(group["eps"])
+            root = root.add(eps)
             if momentum > 0:
                 buffer = state["momentum_buffer"]
                 buffer.mul_(momentum).addcdiv_(grad, root)

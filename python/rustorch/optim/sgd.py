@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rustorch import _core
-from rustorch.optim.optimizer import Optimizer, check_flags, number
+from rustorch.optim.optimizer import Optimizer, check_flags, option
 
 
 class SGD(Optimizer):
@@ -63,18 +63,18 @@ class SGD(Optimizer):
         return self._run_step(closure, self._update_group)
 
     def _update_group(self, group: dict[str, Any], touched: list[Any]) -> None:
-        momentum = group["momentum"]
+        momentum = option(group, "momentum")
         nesterov = group["nesterov"]
         maximize = group["maximize"]
-        keep = 1 - group["dampening"]
+        keep = 1 - option(group, "dampening")
         lr = group["lr"]
         learned_lr = isinstance(lr, _core.Tensor) and lr.requires_grad and group["differentiable"]
         decay = group["weight_decay"]
         learned_decay = isinstance(decay, _core.Tensor) and decay.requires_grad and group["differentiable"]
         if not learned_lr:
-            lr = -number(lr)
+            lr = -option(group, "lr")
         if not learned_decay:
-            decay = number(decay)
+            decay = option(group, "weight_decay")
         state_of = self.state
         touch = touched.append
         for param in group["params"]:
@@ -91,6 +91,7 @@ class SGD(Optimizer):
                 state = state_of[param]
                 buffer = state.get("momentum_buffer")
                 if buffer is None:
+                    _core._capture_again()
                     buffer = state["momentum_buffer"] = grad.detach().clone()
                 else:
                     buffer.mul_(momentum).add_(grad, alpha=keep)

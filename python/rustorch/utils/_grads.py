@@ -7,14 +7,15 @@ from typing import Any
 
 def clear_grad(param: Any, set_to_none: bool) -> None:
     """Drops a parameter's gradient, or sets it to zeros that have no history."""
+    if set_to_none:
+        # Without a look at what there was: a captured program does not depend on it.
+        param.grad = None
+        return
     grad = param.grad
     if grad is None:
         return
-    if set_to_none:
-        param.grad = None
-    else:
-        if grad.grad_fn is not None:
-            grad.detach_()
-        else:
-            grad.requires_grad_(False)
-        grad.zero_()
+    if grad.grad_fn is not None:
+        grad.detach_()
+    elif grad.requires_grad:
+        grad.requires_grad_(False)
+    grad.zero_()

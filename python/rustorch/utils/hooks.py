@@ -7,6 +7,8 @@ import weakref
 from collections import OrderedDict
 from typing import Any
 
+from rustorch import _core
+
 _next_id = itertools.count()
 
 
@@ -20,10 +22,13 @@ class RemovableHandle:
     def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
         self.hooks_dict_ref = weakref.ref(hooks_dict)
         self.id = next(_next_id)
+        # Captured programs ran without the hook.
+        _core._bump_epoch()
         extras = () if extra_dict is None else extra_dict if isinstance(extra_dict, list) else (extra_dict,)
         self.extra_dict_ref = tuple(weakref.ref(table) for table in extras)
 
     def remove(self) -> None:
+        _core._bump_epoch()
         for ref in (self.hooks_dict_ref, *self.extra_dict_ref):
             table = ref()
             if table is not None:

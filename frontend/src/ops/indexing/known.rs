@@ -41,7 +41,7 @@ pub fn integer(t: &Tensor) -> Result<i64> {
 
 /// The least and greatest element, if the tensor has elements and they are at hand: nothing has to be computed.
 pub(crate) fn known_range(t: &Tensor) -> Result<Option<(i64, i64)>> {
-    if t.numel() == 0 || !(t.storage().value().is_realised() || t.read()?.is_realised()) {
+    if t.numel() == 0 || !t.is_at_hand()? {
         return Ok(None);
     }
     let stored = t.buffer()?;

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rustorch import _core
+from rustorch.nn.modules import _tracked
 from rustorch.nn.modules._backward_hooks import BackwardHooks
 from rustorch.utils.hooks import RemovableHandle
 
@@ -105,6 +106,8 @@ class Calling:
         return _add(self._backward_hooks, hook, prepend)
 
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
+        if _tracked.active:
+            _tracked.called(self)
         if (
             self._forward_hooks
             or self._forward_pre_hooks

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from rustorch import _core
+from rustorch.nn.modules import _tracked
 from rustorch.nn.modules._call import (
     Calling,
     register_module_forward_hook,
@@ -121,6 +122,7 @@ class Module(Calling, StateDict, Conversion):
             raise TypeError(
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
+        _core._bump_epoch()
         self._buffers[name] = _through_hooks(_global_buffer_registration_hooks, self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -146,6 +148,7 @@ class Module(Calling, StateDict, Conversion):
                 "as a function of another Tensor, compute the value in "
                 "the forward() method."
             )
+        _core._bump_epoch()
         self._parameters[name] = _through_hooks(_global_parameter_registration_hooks, self, name, param)
 
     def _check_name(self, kind: str, name: Any, table: dict[str, Any]) -> None:
@@ -170,6 +173,7 @@ class Module(Calling, StateDict, Conversion):
             raise KeyError(f'module name can\'t contain ".", got: {name}')
         if name == "":
             raise KeyError('module name can\'t be empty string ""')
+        _core._bump_epoch()
         self._modules[name] = _through_hooks(_global_module_registration_hooks, self, name, module)
 
     def register_module(self, name: str, module: Any) -> None:
@@ -196,6 +200,7 @@ class Module(Calling, StateDict, Conversion):
             self._non_persistent_buffers_set.discard(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        _tracked.assigned(self, name, value)
         state = self.__dict__
         params = state.get("_parameters")
         if isinstance(value, Parameter):
@@ -238,6 +243,7 @@ class Module(Calling, StateDict, Conversion):
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
+        _core._bump_epoch()
         for table in (self._parameters, self._buffers, self._modules):
             if name in table:
                 del table[name]

@@ -33,6 +33,7 @@ def values_of(optimizer: Any, key: str) -> list[Any]:
 
 
 def set_value(group: dict[str, Any], key: str, value: Any) -> None:
+    _core._capture_break("a learning-rate scheduler steps")
     if isinstance(group[key], _core.Tensor):
         group[key].fill_(value)
     else:

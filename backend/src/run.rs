@@ -4,7 +4,9 @@ use crate::alloc::AllocError;
 use crate::buffer::Buffer;
 use crate::cranelift::{CompiledKernel, compile};
 use crate::host::HostError;
+use crate::host::fft::fft;
 use crate::host::gemm::{Operand, Product as Gemm, Scalar, gemm};
+use crate::host::linalg::{factor, solve, triangular};
 use crate::host::sort::sort;
 use crate::threads;
 use crate::{BackendError, cache};
@@ -191,7 +193,7 @@ fn is_brief(plan: &Plan) -> bool {
         && plan.buffers.iter().map(|decl| decl.ty.bytes()).sum::<usize>() <= BRIEF_BYTES
         && plan.steps.iter().all(|step| match step {
             Step::Launch { tasks, finish } => tasks.iter().chain(finish).all(small),
-            Step::Routine(call) => call.routine.elements() <= BRIEF_ROUTINE,
+            Step::Routine(call) => call.routine.work() <= BRIEF_ROUTINE,
             Step::Product(p) => p.batch.iter().product::<usize>() * p.m * p.n * p.k <= BRIEF_PRODUCT,
         })
 }
@@ -296,6 +298,14 @@ impl Frame<'_> {
         let done = match &call.routine {
             // SAFETY: by the caller's word; results are buffers of their own.
             Routine::Sort(s) => unsafe { sort(s, inputs[0], outputs[0], outputs[1]) },
+            // SAFETY: as above.
+            Routine::Factor(f) => unsafe { factor(f, inputs[0], &outputs) },
+            // SAFETY: as above.
+            Routine::Triangular(t) => unsafe { triangular(t, inputs[0], inputs[1], outputs[0]) },
+            // SAFETY: as above.
+            Routine::Solve(s) => unsafe { solve(s, inputs[1], inputs[2], inputs[3], outputs[0]) },
+            // SAFETY: as above.
+            Routine::Fft(f) => unsafe { fft(f, inputs[0], outputs[0]) },
         };
         done.map_err(RunError::from)
     }

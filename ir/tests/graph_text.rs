@@ -42,6 +42,11 @@ const EVERYTHING: &str = r#"%0 = input<0, f32, [2, 3], strides=[3,1]> : f32[2, 3
 %33 = scan<linear, 1, down> %0, %0 : f32[2, 3]
 %34 = scan<argmin, 0, up> %16 : i64[3, 2]
 %35 = sort<1, descending, keep 1 + 2> %0 : f32[2, 2], i64[2, 2]
+%36 = qr_complete %0 : f32[2, 2], f32[2, 3]
+%37 = triangular_solve<upper, transposed, unit> %22, %15 : f32[3, 2]
+%38 = fft<inverse> %24 : f32[2, 2]
+%39 = lu %23 : f32[2, 3, 3], i32[2, 3], i64[2, 3], i32[2]
+%40 = solve<transposed> %23, %39, %39.2, %23 : f32[2, 3, 3]
 return %30, %19, %30
 "#;
 

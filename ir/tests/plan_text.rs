@@ -57,6 +57,31 @@ fn everything_reads_back() {
 }
 
 #[test]
+fn routines_read_back() {
+    let routines = [
+        "cholesky<f32, 5 x 3 x 3>",
+        "lu<f64, 1 x 3 x 4>",
+        "qr<f32, 2 x 3 x 4>",
+        "qr_complete<f32, 2 x 3 x 4>",
+        "svd<f64, 1 x 0 x 4>",
+        "svd_values<f64, 1 x 3 x 4>",
+        "svd_complete<f64, 1 x 3 x 4>",
+        "eigh<f32, 1 x 3 x 3>",
+        "eigh_values<f32, 1 x 3 x 3>",
+        "triangular_solve<upper, transposed, unit, f32, 2 x 3 x 1>",
+        "triangular_solve<lower, f64, 2 x 3 x 1>",
+        "solve<f32, 2 x 3 x 1>",
+        "solve<transposed, f64, 2 x 3 x 1>",
+        "fft<forward, f32, 2 x 8>",
+        "fft<inverse, f64, 2 x 8>",
+    ];
+    for routine in routines {
+        let text = format!("plan 0 inputs, 0 scalars, arena 0\nroutine {routine}() -> ()\nreturn\n");
+        assert_eq!(parse_plan(&text).unwrap().to_string(), text);
+    }
+}
+
+#[test]
 fn the_empty_plan_reads_back() {
     let text = "plan 0 inputs, 0 scalars, arena 0\nreturn\n";
     assert_eq!(parse_plan(text).unwrap().to_string(), text);

@@ -282,7 +282,7 @@ impl Assembly<'_> {
                 }
                 Unit::Routine { node } => {
                     let call = self.routine(*node);
-                    if call.routine.elements() == 0 {
+                    if call.routine.work() == 0 {
                         // Nothing to compute, or to read.
                         step_of[u] = latest(self.fusion).unwrap_or(0);
                         continue;

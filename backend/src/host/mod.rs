@@ -1,8 +1,10 @@
 //! What the host machine provides: its memory and processors, and routines tuned for it.
 
+pub mod fft;
 pub mod gemm;
 pub mod indices;
 pub mod limits;
+pub mod linalg;
 pub mod pages;
 pub mod rows;
 pub mod sort;

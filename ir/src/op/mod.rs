@@ -14,6 +14,8 @@ mod concat;
 mod constant;
 mod contract;
 mod expand;
+mod factor;
+mod fft;
 mod gather;
 mod identity;
 mod input;
@@ -41,6 +43,8 @@ pub use concat::Concat;
 pub use constant::Constant;
 pub use contract::Contract;
 pub use expand::Expand;
+pub use factor::{Factor, Form, Solve, Triangle, TriangularSolve, Vectors};
+pub use fft::Fft;
 pub use gather::{Gather, Picks, Scatter};
 pub use identity::{Detach, Fence};
 pub use input::{Input, Source};
@@ -350,6 +354,10 @@ primitives! {
     Update(Update),
     Scan(Scan),
     Sort(Sort),
+    Factor(Factor),
+    TriangularSolve(TriangularSolve),
+    Solve(Solve),
+    Fft(Fft),
     Detach(Detach),
     Fence(Fence),
     Call(Call),

@@ -133,6 +133,11 @@ fn of_node(graph: &Graph, node: &Node, x: &[(Bound, Found)], result: &Tensor) ->
             }
         }
         Op::Sort(_) if worst > 0.0 && !(dtype.is_float() && x[0].1.finite) => UNKNOWN,
+        // How far errors reach depends on the matrices.
+        Op::Factor(_) | Op::TriangularSolve(_) | Op::Solve(_) => UNKNOWN,
+        Op::Fft(_) => {
+            fft(x[0], graph.ty(node.inputs[0]).shape[graph.ty(node.inputs[0]).shape.rank() - 2].get(), result)
+        }
         Op::Scan(s) => scan(s, x, graph.ty(node.inputs[0]).shape[s.axis as usize].get(), dtype, result),
         Op::Reduce(r) if dtype.is_float() => reduce(r.combine, x[0], length(result), dtype),
         Op::Contract(c) if dtype.is_float() => {
@@ -275,6 +280,16 @@ fn map(s: Scalar, x: &[(Bound, Found)], moved: Bound, dtype: DType, result: &Ten
         _ => f64::INFINITY,
     };
     if !out.finite || out.largest + error >= limit(dtype) {
+        return UNKNOWN;
+    }
+    Bound { error, zero_sign: true }
+}
+
+/// Sums of `extent` products with numbers of at most 1, in some order.
+fn fft((bound, found): (Bound, Found), extent: usize, result: &Tensor) -> Bound {
+    let n = 2.0 * extent as f64;
+    let error = n * (bound.error + 16.0 * unit(result.ty.dtype) * found.largest);
+    if !found.finite || !look(result).finite || n * found.largest + error >= limit(result.ty.dtype) {
         return UNKNOWN;
     }
     Bound { error, zero_sign: true }

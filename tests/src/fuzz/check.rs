@@ -77,7 +77,11 @@ fn roads(case: &Case) -> Result<Seen, String> {
         Err(e) => return Err(format!("the plan's interpreter: {e}")),
     };
     seen.plans += interpreted.is_some() as usize;
-    let products = plan.steps.iter().any(|s| matches!(s, Step::Product(_)));
+    let rounded = plan.steps.iter().any(|s| match s {
+        Step::Product(_) => true,
+        Step::Routine(call) => call.routine.is_rounded(),
+        Step::Launch { .. } => false,
+    });
     let run = Executable::new(plan).map_err(|e| e.to_string())?;
     let one = execute(&run, &case.slots, &case.scalars, 1)?;
     let two = execute(&run, &case.slots, &case.scalars, 2)?;
@@ -85,7 +89,7 @@ fn roads(case: &Case) -> Result<Seen, String> {
     let exact = Bound { error: 0.0, zero_sign: false };
     same("two threads", &two, &one, |_| exact)?;
     if let Some(interpreted) = interpreted
-        && !products
+        && !rounded
     {
         same("the plan's interpreter", &interpreted, &one, |_| exact)?;
     }

@@ -84,7 +84,7 @@ impl Generator {
         self.grow(kind, from);
     }
 
-    fn ty(&self, v: Value) -> Type {
+    pub(super) fn ty(&self, v: Value) -> Type {
         self.graph.ty(v).clone()
     }
 
@@ -152,7 +152,7 @@ impl Generator {
     }
 
     /// A value of this type: one that is there, one broadcast to it, or a leaf.
-    fn like(&mut self, ty: &Type) -> Value {
+    pub(super) fn like(&mut self, ty: &Type) -> Value {
         match self.rng.below(10) {
             0..=4 => {
                 if let Some(v) = self.any(|t| t == ty) {
@@ -268,6 +268,10 @@ impl Generator {
             // Where elements are equal it has a kink.
             "Sort" if self.options.smooth => None,
             "Sort" => self.sort(x, &ty),
+            "Factor" => self.factor(x, &ty),
+            "TriangularSolve" => self.triangular_solve(x, &ty),
+            "Solve" => self.solve(x, &ty),
+            "Fft" => self.fft(x, &ty),
             "Call" => self.call(x),
             "Detach" if self.options.smooth => None,
             "Detach" => self.add(Op::Detach(Detach), &[x]),
@@ -317,7 +321,7 @@ impl Generator {
     }
 
     /// Some elements of an axis of this extent.
-    fn span(&mut self, extent: usize) -> Span {
+    pub(super) fn span(&mut self, extent: usize) -> Span {
         if extent == 0 || self.rng.chance(30) {
             return Span::all(extent);
         }
@@ -330,7 +334,7 @@ impl Generator {
     }
 
     /// Where an axis of extent `size` may lie in a larger one, and how large that is.
-    fn placed(&mut self, size: usize) -> (Span, usize) {
+    pub(super) fn placed(&mut self, size: usize) -> (Span, usize) {
         let step = *self.rng.pick(&[1, 1, 1, 2, 3, -1, -2]);
         let reach = (size as i64 - 1).max(0) * i64::abs(step);
         let (before, after) = (self.rng.below(4) as i64, self.rng.below(4) as i64);
@@ -574,54 +578,5 @@ impl Generator {
         }
         let types: Vec<&Type> = operands.iter().map(|_| ty).collect();
         op.infer(&types).is_ok().then(|| self.add(op, &operands))?
-    }
-
-    fn concat(&mut self, x: Value, ty: &Type) -> Option<Value> {
-        if ty.shape.rank() == 0 {
-            return None;
-        }
-        let axis = self.rng.below(ty.shape.rank() as u64) as usize;
-        let mut operands = vec![x];
-        for _ in 0..self.rng.below(4) {
-            let mut other = ty.clone();
-            if self.rng.chance(50) {
-                other.shape[axis] = choose::extent(&mut self.rng).into();
-            }
-            if other.shape.numel() <= LARGEST {
-                let y = if self.rng.chance(20) { x } else { self.like(&other) };
-                operands.insert(self.rng.below(operands.len() as u64 + 1) as usize, y);
-            }
-        }
-        self.add(Op::Concat(Concat { axis: axis as u8 }), &operands)
-    }
-
-    fn sort(&mut self, x: Value, ty: &Type) -> Option<Value> {
-        if ty.shape.rank() == 0 {
-            return None;
-        }
-        let axis = self.rng.below(ty.shape.rank() as u64) as u8;
-        let extent = ty.shape[axis as usize].get() as u64;
-        let first = if self.rng.chance(60) { 0 } else { self.rng.below(extent + 1) };
-        let keep = if self.rng.chance(50) { extent - first } else { self.rng.below(extent - first + 1) };
-        let (first, keep, descending) = (first as u32, keep as u32, self.rng.chance(50));
-        let sorted = self.add(Op::Sort(Sort { axis, descending, first, keep }), &[x])?;
-        Some(Value { port: self.rng.chance(40).into(), ..sorted })
-    }
-
-    fn update(&mut self, x: Value, ty: &Type) -> Option<Value> {
-        if self.rng.chance(50) {
-            let spans: Vec<Span> = ty.shape.iter().map(|d| self.span(d.get())).collect();
-            let shape: Shape = spans.iter().map(|s| s.size as usize).collect();
-            let value = self.like(&Type::new(ty.dtype, shape));
-            return self.add(Op::Update(Update { spans: spans.into() }), &[x, value]);
-        }
-        let placed: Vec<(Span, usize)> = ty.shape.iter().map(|d| self.placed(d.get())).collect();
-        let shape: Shape = placed.iter().map(|p| p.1).collect();
-        if shape.numel() > LARGEST {
-            return None;
-        }
-        let base = self.like(&Type::new(ty.dtype, shape));
-        let spans = placed.iter().map(|p| p.0).collect();
-        self.add(Op::Update(Update { spans }), &[base, x])
     }
 }

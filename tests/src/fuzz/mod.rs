@@ -10,6 +10,7 @@ pub mod choose;
 pub mod generate;
 pub mod gradient;
 pub mod shrink;
+mod wholes;
 
 use rustorch_ir::eval::{Slot, Tensor};
 use rustorch_ir::{Graph, Value};

@@ -47,6 +47,9 @@ pub enum Error {
     NotScalar(String),
     #[error("{0}")]
     DivisionByZero(String),
+    /// A factorisation or a solution that does not exist.
+    #[error("{0}")]
+    LinearAlgebra(String),
     /// A gradient that cannot be had.
     #[error("{0}")]
     Autograd(String),
@@ -80,6 +83,7 @@ impl Error {
             | Error::Runtime(_)
             | Error::NotScalar(_)
             | Error::DivisionByZero(_)
+            | Error::LinearAlgebra(_)
             | Error::Autograd(_)
             | Error::SavedModified(_)
             | Error::GraphFreed(_)

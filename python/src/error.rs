@@ -57,6 +57,7 @@ fn class(error: &Error) -> &'static str {
         Error::Runtime(_) => "InvalidArgumentError",
         Error::NotScalar(_) => "ScalarConversionError",
         Error::DivisionByZero(_) => "DivisionByZeroError",
+        Error::LinearAlgebra(_) => "LinAlgError",
         Error::Autograd(_) => "AutogradError",
         Error::SavedModified(_) => "SavedTensorModifiedError",
         Error::GraphFreed(_) => "GraphFreedError",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ..case import Case
-from . import functions, fused, indexing, layers, matmul, mlp, normalise, pointwise, reductions, scans, sorting
+from . import functions, fused, indexing, layers, linalg, matmul, mlp, normalise, pointwise, reductions, scans, sorting
 
 GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "pointwise": pointwise.cases,
@@ -17,6 +17,7 @@ GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "norm": layers.norm_cases,
     "attention": layers.attention_cases,
     "matmul": matmul.cases,
+    "linalg": linalg.cases,
     "indexing": indexing.cases,
     "inference": mlp.inference_cases,
     "training": mlp.training_cases,

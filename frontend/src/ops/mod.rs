@@ -22,10 +22,12 @@ mod einsum;
 mod extrema;
 mod extremes;
 mod grid_sample;
+mod fft;
 mod group_norm;
 pub mod indexing;
 mod layer_norm;
 mod layout;
+mod linalg;
 mod local_response;
 mod loss;
 mod matmul;
@@ -75,6 +77,7 @@ const TABLES: &[&[Entry]] = &[
     extrema::ENTRIES,
     extremes::ENTRIES,
     grid_sample::ENTRIES,
+    fft::ENTRIES,
     group_norm::ENTRIES,
     indexing::ENTRIES,
     layer_norm::ENTRIES,
@@ -105,5 +108,5 @@ const TABLES: &[&[Entry]] = &[
 
 /// All entries. Overloads of one name are tried in this order.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    TABLES.iter().copied().flatten()
+    TABLES.iter().chain(&linalg::TABLES).copied().flatten()
 }

@@ -149,7 +149,7 @@ fn finish(norm: Recorded, dtype: DType, keepdim: bool, axes: &[usize]) -> Result
     Tensor::from_value(if keepdim { norm } else { dropped(&norm, axes)? })
 }
 
-/// A matrix norm that needs no decomposition, along two axes: sums along one, extremes along the other.
+/// A norm of the matrices along two axes: by sums along one and extremes along the other, or by singular values.
 fn matrix_norm(
     a: &Args<'_>,
     order: &MatrixOrder,
@@ -175,6 +175,19 @@ fn matrix_norm(
             let combine = if largest { Combine::Max } else { Combine::Min };
             reduce(&sums, combine, &[rest], true)?
         }
+        MatrixOrder::Values(combine) => {
+            let own = a.tensor(0).dtype();
+            if !matches!(own, DType::F32 | DType::F64) {
+                return Err(Error::NotImplemented(format!(
+                    "linalg.matrix_norm: Low precision dtypes not supported. Got {}",
+                    own.scalar_type_name()
+                )));
+            }
+            let mut order: Vec<usize> = (0..rank).filter(|axis| ![row, column].contains(axis)).collect();
+            order.extend([row, column]);
+            let value = of_values(&x.permute(&order)?, combine)?;
+            value.reshape(&kept(x.shape(), &axes))?
+        }
     };
     let out = finish(value, dtype, keepdim, &axes)?;
     keep(a, &[0])?;
@@ -188,6 +201,29 @@ enum MatrixOrder {
         largest: bool,
         along_rows: bool,
     },
+    /// The largest, the smallest, or the sum of the singular values.
+    Values(Combine),
+}
+
+/// The combination of the singular values of the last two axes.
+fn of_values(x: &Recorded, combine: Combine) -> Result<Recorded> {
+    let values = super::linalg::singular_values(x)?;
+    let axis = values.rank() - 1;
+    if values.shape()[axis].get() == 0 {
+        // Without values there is nothing to choose, but there is a sum.
+        let chosen = combine != Combine::Add;
+        return if chosen { values.detach().sum(&[axis]) } else { values.sum(&[axis]) };
+    }
+    values.reduce(combine, &[axis])
+}
+
+/// The largest sum of sizes of a column (1) or row (inf) of the last two axes, or the smallest for the negative orders.
+pub(crate) fn operator_norm(x: &Recorded, order: f64) -> Result<Recorded> {
+    let (row, column) = (x.rank() - 2, x.rank() - 1);
+    let (summed, rest) = if order.is_infinite() { (column, row) } else { (row, column) };
+    let sums = norm_of(x, 1.0, &[summed])?;
+    let combine = if order > 0.0 { Combine::Max } else { Combine::Min };
+    reduce(&sums, combine, &[rest], true)?.squeeze(column)?.squeeze(row)
 }
 
 impl MatrixOrder {
@@ -198,7 +234,8 @@ impl MatrixOrder {
             -1.0 => sums(false, false),
             f64::INFINITY => sums(true, true),
             f64::NEG_INFINITY => sums(false, true),
-            2.0 | -2.0 => needs_singular_values(),
+            2.0 => Ok(MatrixOrder::Values(Combine::Max)),
+            -2.0 => Ok(MatrixOrder::Values(Combine::Min)),
             order => runtime(format!("linalg.matrix_norm: Order {order} not supported.")),
         }
     }
@@ -206,16 +243,10 @@ impl MatrixOrder {
     fn of_name(order: &str) -> Result<MatrixOrder> {
         match order {
             "fro" => Ok(MatrixOrder::Frobenius),
-            "nuc" => needs_singular_values(),
+            "nuc" => Ok(MatrixOrder::Values(Combine::Add)),
             order => runtime(format!("linalg.matrix_norm: Order {order} not supported.")),
         }
     }
-}
-
-fn needs_singular_values<T>() -> Result<T> {
-    runtime(
-        "linalg.matrix_norm: orders 2, -2 and 'nuc' need a singular value decomposition, which is not available",
-    )
 }
 
 /// `torch.norm`: of a vector, whatever the axes; a string names a matrix norm.
@@ -289,11 +320,12 @@ crate::entries! {
         => |a| vector_norm(a, a.scalar(1).as_f64(), a.opt_ints(2), a.bool(3), a.opt_dtype(4));
     "matrix_norm(Tensor self, Scalar ord, int[] dim=[-2,-1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
         [LINALG] grad "LinalgVectorNormBackward0"
-        "A norm of the matrices along two axes: 1 and -1 by column sums, inf and -inf by row sums."
+        "A norm of the matrices along two axes: 1 and -1 by column sums, inf and -inf by row sums, 2 and -2 the largest and \
+         the smallest singular value."
         => |a| matrix_norm(a, &MatrixOrder::of_number(a.scalar(1).as_f64())?, a.ints(2), a.bool(3), a.opt_dtype(4));
     "matrix_norm.str_ord(Tensor self, str ord='fro', int[] dim=[-2,-1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
         [LINALG] grad "LinalgVectorNormBackward0"
-        "`'fro'`: the root of the sum of squares."
+        "`'fro'`: the root of the sum of squares; `'nuc'`: the sum of the singular values."
         => |a| matrix_norm(a, &MatrixOrder::of_name(a.string(1))?, a.ints(2), a.bool(3), a.opt_dtype(4));
     "norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
         [LINALG | OUT | EXACT] grad "LinalgVectorNormBackward0"
@@ -301,7 +333,7 @@ crate::entries! {
          norm." => |a| linalg_norm(a);
     "norm.ord_str(Tensor self, str ord, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"
         [LINALG | OUT | EXACT] grad "LinalgVectorNormBackward0"
-        "A matrix norm by name: `'fro'`." => |a| {
+        "A matrix norm by name: `'fro'` or `'nuc'`." => |a| {
             matrix_norm(a, &MatrixOrder::of_name(a.string(1))?, a.opt_ints(2).unwrap_or(&[0, 1]), a.bool(3), a.opt_dtype(4))
         };
     "dist(Tensor self, Tensor other, Scalar p=2) -> Tensor" [FUNCTION | METHOD]

@@ -172,6 +172,25 @@ def kaiming_normal_(
     return tensor if std is None else normal_(tensor, 0, std, generator)
 
 
+def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
+    """Orthonormal rows or columns, whichever are fewer, times `gain`: the first axis against all others (Saxe et al.
+    2013, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks")."""
+    if tensor.dim() < 2:
+        raise ValueError("Only tensors with 2 or more dimensions are supported")
+    if tensor.numel() == 0:
+        return tensor
+    rows = tensor.shape[0]
+    cols = tensor.numel() // rows
+    with no_grad():
+        normal = tensor.new_empty((rows, cols)).normal_(0, 1, generator=generator)
+        q, r = rt.linalg.qr(normal.t() if rows < cols else normal)
+        # With the signs of the diagonal all such matrices are equally likely (Mezzadri 2007, "How to generate random
+        # matrices from the classical compact groups").
+        q = q * r.diagonal().sign()
+        tensor.copy_((q.t() if rows < cols else q).reshape(tensor.shape) * gain)
+    return tensor
+
+
 def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Any:
     """Normal values with a fraction `sparsity` of every column, chosen at random, set to zero."""
     if tensor.dim() != 2:
@@ -193,6 +212,7 @@ __all__ = [
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "orthogonal_",
     "sparse_",
     "trunc_normal_",
     "uniform_",

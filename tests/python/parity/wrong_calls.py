@@ -277,6 +277,41 @@ rt.tensordot(a, a, ([0], [0, 1])) | rt.addmm(v, a, a) | rt.addmm(v, a, a.t()) | 
 rt.baddbmm(a, a, a)
 """
 
+LINALG = """
+rt.linalg.cholesky(a) | rt.linalg.cholesky(v) | rt.linalg.cholesky(-b) | rt.linalg.cholesky(n) | rt.linalg.cholesky()
+rt.linalg.cholesky(rt.zeros(2, 3, 3)) | rt.linalg.cholesky_ex(a) | rt.linalg.cholesky_ex(-b, check_errors=True)
+rt.cholesky(b) | b.cholesky() | rt.qr(b) | b.qr() | rt.linalg.qr(v) | rt.linalg.qr(b, 'x') | rt.linalg.qr(i[None])
+rt.linalg.qr(rt.ones(3, 2, requires_grad=True), 'complete').Q.sum().backward()
+rt.linalg.qr(rt.ones(3, 2, requires_grad=True), 'r').R.sum().backward() | rt.linalg.lu(v) | rt.linalg.lu(i[None])
+rt.linalg.lu(b, pivot=False) | rt.linalg.lu_factor(v) | rt.linalg.lu_factor(rt.zeros(2, 2))
+rt.linalg.lu_factor(b.half()) | rt.linalg.lu_factor_ex(rt.zeros(2, 2), check_errors=True) | rt.linalg.svd(v)
+rt.linalg.svd(i[None]) | rt.linalg.svd(b * nan) | rt.linalg.svd(b, driver='x')
+rt.linalg.svdvals(b.half()) | rt.linalg.svdvals(s) | rt.svd(b * nan) | rt.linalg.eigh(a) | rt.linalg.eigh(b, 'X')
+rt.linalg.eigh(i.diag()) | rt.linalg.eigvalsh(v) | rt.linalg.eigvalsh(b.half())
+rt.linalg.solve(a, v) | rt.linalg.solve(b, v) | rt.linalg.solve(b, a, left=False) | rt.linalg.solve(b, b.double())
+rt.linalg.solve(rt.zeros(2, 2), b) | rt.linalg.solve(rt.zeros(3, 2, 2), b) | rt.linalg.solve(i.diag(), i)
+rt.linalg.solve(b) | rt.linalg.solve(b, 1) | rt.linalg.solve_ex(rt.zeros(2, 2), b, check_errors=True)
+rt.linalg.solve_triangular(b, b) | rt.linalg.solve_triangular(b, i, upper=True)
+rt.linalg.solve_triangular(a, a, upper=True) | rt.linalg.solve_triangular(b, rt.ones(3, 2), upper=True)
+rt.linalg.inv(a) | rt.linalg.inv(v) | rt.linalg.inv(rt.ones(2, 2)) | rt.linalg.inv(rt.stack([b, b * 0]))
+rt.linalg.inv(b.half()) | rt.linalg.inv(i.diag()) | rt.inverse(rt.zeros(3, 3))
+rt.linalg.inv_ex(rt.zeros(2, 2), check_errors=True) | rt.linalg.det(a) | rt.linalg.det(v) | rt.linalg.det(i.diag())
+rt.linalg.slogdet(b.half()) | rt.linalg.slogdet(a) | rt.logdet(i.diag()) | rt.logdet(a) | rt.linalg.pinv(v)
+rt.linalg.pinv(i.diag()) | rt.linalg.pinv(b * nan) | rt.linalg.pinv(a, hermitian=True) | rt.linalg.matrix_rank(v)
+rt.linalg.matrix_rank(b * nan) | rt.linalg.cond(v) | rt.linalg.cond(a, 1) | rt.linalg.cond(b, 'x')
+rt.linalg.cond(b, 3) | rt.linalg.lstsq(v, v) | rt.linalg.lstsq(b, v) | rt.linalg.lstsq(b, b.double())
+rt.linalg.lstsq(b, b, driver='x') | rt.linalg.lstsq(i.diag(), i.diag())
+rt.linalg.lu_solve(b, i, b) | rt.linalg.lu_solve(b, n[:1], b) | rt.linalg.lu_solve(b, n * 0, b)
+rt.linalg.lu_solve(b, n, b) | rt.linalg.lu_solve(b, n, v) | rt.cholesky_solve(v, b)
+rt.cholesky_solve(rt.ones(3, 2), b) | rt.cholesky_solve(b, a) | rt.cholesky_solve(b.half(), b.half())
+rt.cholesky_inverse(a) | rt.cholesky_inverse(v) | rt.cholesky_inverse(i.diag()) | rt.lu_unpack(b, i)
+rt.lu_unpack(b, n * 0) | rt.linalg.matrix_power(a, 2) | rt.linalg.matrix_power(b, 1.5)
+rt.linalg.matrix_power(rt.zeros(2, 2), -1) | rt.linalg.matrix_power(i.diag(), -1) | rt.linalg.tensorinv(b)
+rt.linalg.tensorinv(b, 0) | rt.linalg.tensorsolve(rt.ones(2, 3, 5), rt.ones(2, 3))
+rt.linalg.householder_product(a, f) | rt.linalg.householder_product(b, v) | rt.linalg.vander(s)
+rt.linalg.matrix_norm(b.half(), 2) | rt.linalg.matrix_norm(b * nan, 'nuc')
+"""
+
 NN = """
 F.softmax(a, 2) | F.softmax(a, -3) | rt.softmax(a, 'x') | rt.softmax(a) | rt.softmax(i, 0) | F.log_softmax(a, 5)
 rt.log_softmax(mask, 0) | rt.softmax(None, 0) | F.layer_norm(a, (2,)) | F.layer_norm(a, (3,), v)
@@ -329,7 +364,7 @@ a.isclose(i) | a.isclose(a, rtol=-1) | rt.gcd(a, a) | rt.lcm(f, f) | rt.ldexp('x
 rt.nextafter(i, i) | i.igamma(i) | a.logit('x') | a.nan_to_num('x')
 """
 
-TEXTS = (CREATION, SHAPES, INDEXING, MATMUL, NN, AUTOGRAD, ACCESS)
+TEXTS = (CREATION, SHAPES, INDEXING, MATMUL, LINALG, NN, AUTOGRAD, ACCESS)
 CALLS = tuple(
     dict.fromkeys(
         [

@@ -17,7 +17,9 @@ inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 newaxis = None
 
 # What most programs never touch is loaded when it is first used.
-_MODULES = frozenset({"autograd", "backends", "cuda", "errors", "linalg", "nn", "optim", "random", "utils"})
+_MODULES = frozenset(
+    {"autograd", "backends", "cuda", "errors", "kernels", "linalg", "nn", "optim", "random", "serialization", "utils"}
+)
 _ATTRIBUTES = {
     "compile": "_compile",
     "explain": "_explain",
@@ -25,6 +27,8 @@ _ATTRIBUTES = {
     "iinfo": "_typeinfo",
     "get_printoptions": "_tensor_str",
     "printoptions": "_tensor_str",
+    "load": "serialization",
+    "save": "serialization",
     "set_printoptions": "_tensor_str",
 }
 

@@ -23,6 +23,8 @@ looked_up! {
     return_type = "rustorch._containers", "return_type";
     tensor_str = "rustorch._tensor_str", "tensor_str";
     run_backward = "rustorch.autograd.engine", "backward";
+    /// `reduced(tensor, protocol)`: what `pickle` makes a tensor of.
+    reduced = "rustorch._storage", "reduced";
     warn = "warnings", "warn";
     as_array = "numpy", "asarray";
     array_class = "numpy", "ndarray";

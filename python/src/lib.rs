@@ -48,7 +48,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tensor::construct::as_tensor, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::array::from_numpy, module)?)?;
     module.add_function(wrap_pyfunction!(tensor::dlpack::from_dlpack, module)?)?;
-    module.add_function(wrap_pyfunction!(tensor::copy::_rebuild_tensor, module)?)?;
+    module.add_function(wrap_pyfunction!(tensor::copy::_storage_of, module)?)?;
+    module.add_function(wrap_pyfunction!(tensor::copy::_storage_on, module)?)?;
+    module.add_function(wrap_pyfunction!(tensor::copy::_at_storage, module)?)?;
     module.add_function(wrap_pyfunction!(methods::_operations, module)?)?;
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     methods::add_methods(py)?;

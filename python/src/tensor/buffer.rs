@@ -183,6 +183,11 @@ impl Foreign {
         self.writable
     }
 
+    /// Whether elements lie where processors expect them.
+    pub fn is_aligned(&self) -> bool {
+        self.start.align_offset(self.dtype.size()) == 0
+    }
+
     /// A tensor that shares the memory.
     pub fn shared(self, py: Python<'_>) -> PyResult<Tensor> {
         if self.shape.numel() == 0 || self.start.is_null() {

@@ -1,13 +1,13 @@
 //! Copies by `copy` and `pickle`.
 
-use super::{PyTensor, construct};
+use super::PyTensor;
+use super::buffer::Foreign;
 use crate::boundary::call;
-use crate::error::named;
+use crate::error::{named, value_error};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
-use rustorch_frontend::{Tensor, ViewOp};
-use rustorch_ir::DType;
-use smallvec::SmallVec;
+use pyo3::types::PyDict;
+use rustorch_frontend::{Geometry, Tensor, ViewOp};
+use rustorch_ir::{DType, Shape};
 
 /// An object of the same class with the attributes of this one.
 fn like<'py>(slf: &Bound<'py, PyTensor>, tensor: Tensor) -> PyResult<Bound<'py, PyAny>> {
@@ -98,53 +98,79 @@ fn copy_attributes(
     Ok(())
 }
 
-/// Bytes, dtype and sizes, for `pickle`.
-pub fn reduced<'py>(slf: &Bound<'py, PyTensor>) -> PyResult<Bound<'py, PyAny>> {
-    let py = slf.py();
-    let tensor = &slf.get().tensor;
-    if !call(py, || tensor.is_leaf())? {
-        let message =
-            "cannot pickle a tensor that is the result of an operation with gradient; detach() it first";
-        return Err(named(py, "AutogradError", message));
-    }
-    let bytes = {
-        let tensor = tensor.clone();
-        crate::boundary::blocking(py, move || tensor.contiguous_buffer())?
-    };
-    // SAFETY: the buffer's bytes are initialised, and nothing writes them while the interpreter is attached.
-    let bytes = PyBytes::new(py, unsafe { bytes.as_slice::<u8>() });
-    let sizes: SmallVec<[usize; 4]> = tensor.sizes().sizes();
-    let state = match slf.getattr("__dict__") {
-        Ok(attributes) => attributes,
-        Err(_) => py.None().into_bound(py),
-    };
-    let rebuild = py.import("rustorch._core")?.getattr("_rebuild_tensor")?;
-    let name = tensor.dtype().torch_name();
-    let args = (slf.get_type(), name, PyTuple::new(py, &sizes)?, bytes, tensor.requires_grad(), state);
-    Ok((rebuild, args).into_pyobject(py)?.into_any())
+/// The bytes of the whole storage of a tensor as one axis, the dtype of its elements, and a number that only tensors on the
+/// same storage have.
+#[pyfunction]
+pub fn _storage_of<'py>(
+    tensor: &Bound<'py, PyTensor>,
+) -> PyResult<(usize, &'static str, Bound<'py, PyTensor>)> {
+    let py = tensor.py();
+    let tensor = &tensor.get().tensor;
+    let whole = tensor.whole_storage();
+    let name = whole.dtype().torch_name();
+    let bytes = if whole.dtype() == DType::U8 { whole } else { call(py, || whole.view_bits(DType::U8))? };
+    let number = std::sync::Arc::as_ptr(&tensor.storage()) as usize;
+    Ok((number, name, PyTensor::wrap(py, bytes)?))
 }
 
-/// The other side of [`reduced`].
+/// A storage on the memory of an object with the buffer protocol, or on a copy where it lies crooked, as one axis.
 #[pyfunction]
-pub fn _rebuild_tensor<'py>(
+pub fn _storage_on<'py>(bytes: &Bound<'py, PyAny>, dtype: &str) -> PyResult<Bound<'py, PyTensor>> {
+    let py = bytes.py();
+    let dtype = named_dtype(py, dtype)?;
+    let mut memory = Foreign::of(bytes)?;
+    let len = memory.shape.numel() * memory.dtype.size();
+    if memory.shape.rank() != 1 || memory.dtype.size() != 1 || len % dtype.size() != 0 {
+        return Err(value_error(
+            py,
+            format!("{len} bytes in a row are no elements of {}", dtype.torch_name()),
+        ));
+    }
+    memory.shape = Shape::from_sizes(&[len / dtype.size()]);
+    memory.strides = memory.shape.contiguous_strides();
+    memory.dtype = dtype;
+    let tensor = if memory.is_aligned() { memory.shared(py)? } else { memory.copied(py)? };
+    PyTensor::wrap(py, tensor)
+}
+
+/// A tensor of class `class` at this place of a storage.
+#[pyfunction]
+pub fn _at_storage<'py>(
     class: &Bound<'py, PyAny>,
+    storage: &Bound<'py, PyTensor>,
     dtype: &str,
     sizes: Vec<usize>,
-    bytes: &Bound<'py, PyBytes>,
-    requires_grad: bool,
-    state: &Bound<'py, PyAny>,
+    strides: Vec<i64>,
+    offset: i64,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = class.py();
-    let Some(dtype) = DType::ALL.into_iter().find(|d| d.torch_name() == dtype) else {
-        return Err(crate::error::value_error(py, format!("unknown dtype {dtype}")));
-    };
-    let tensor = construct::from_bytes(py, bytes.as_bytes(), dtype, &sizes)?;
-    if requires_grad {
-        call(py, || tensor.set_requires_grad(true))?;
+    let dtype = named_dtype(py, dtype)?;
+    let whole = &storage.get().tensor;
+    let elements = whole.numel() * whole.dtype().size() / dtype.size();
+    let empty = sizes.contains(&0);
+    let reach =
+        sizes.iter().zip(&strides).map(|(&d, &s)| (d as i128 - 1).max(0) * i128::from(s)).sum::<i128>();
+    let fits = sizes.len() == strides.len()
+        && strides.iter().all(|&s| s >= 0)
+        && offset >= 0
+        && (empty || i128::from(offset) + reach < elements as i128);
+    if !fits {
+        return Err(value_error(
+            py,
+            format!(
+                "sizes {sizes:?} and strides {strides:?} from {offset} on do not lie in {elements} elements"
+            ),
+        ));
     }
-    let made = PyTensor::wrap_as(class, tensor)?;
-    if !state.is_none() {
-        made.getattr("__dict__")?.call_method1("update", (state,))?;
+    let at = Geometry { sizes: Shape::from_sizes(&sizes), strides: strides.into_iter().collect(), offset };
+    let tensor = call(py, || whole.bits_at(dtype, &at))?;
+    if class.is(py.get_type::<PyTensor>()) {
+        return Ok(PyTensor::wrap(py, tensor)?.into_any());
     }
-    Ok(made)
+    PyTensor::wrap_as(class, tensor)
+}
+
+fn named_dtype(py: Python<'_>, name: &str) -> PyResult<DType> {
+    let found = DType::ALL.into_iter().find(|d| d.torch_name() == name);
+    found.ok_or_else(|| value_error(py, format!("unknown dtype {name}")))
 }

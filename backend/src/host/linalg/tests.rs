@@ -5,7 +5,7 @@ use crate::buffer::Buffer;
 use rustorch_ir::routine::{Factor, Form, Routine, Solve, Triangle, Triangular, Vectors};
 use rustorch_ir::{DType, Literal};
 
-const SHAPES: [(usize, usize); 14] = [
+const SHAPES: [(usize, usize); 13] = [
     (1, 1),
     (2, 2),
     (3, 3),

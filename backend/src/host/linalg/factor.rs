@@ -130,11 +130,11 @@ fn eliminate_columns<T: Real>(mut a: MatMut<'_, T>, pivots: &mut [i32]) {
         let (left, right) = a.rb_mut().split_at_col_mut(j + 1);
         let Some(column) = left.col_mut(j).try_as_col_major_mut() else { return };
         let below = &mut column.as_slice_mut()[j + 1..];
-        below.iter_mut().for_each(|x| *x = *x / pivot);
+        below.iter_mut().for_each(|x| *x /= pivot);
         for column in right.col_iter_mut() {
             let Some(column) = column.try_as_col_major_mut() else { return };
             let (above, rest) = column.as_slice_mut().split_at_mut(j + 1);
-            rest.iter_mut().zip(below.iter()).for_each(|(x, &y)| *x = *x - y * above[j]);
+            rest.iter_mut().zip(below.iter()).for_each(|(x, &y)| *x -= y * above[j]);
         }
     }
 }
@@ -148,7 +148,7 @@ pub(super) fn qr<T: Real>(
 ) -> Result<(), HostError> {
     let (m, n) = (a.m, a.n);
     let k = m.min(n);
-    let columns = if m == 0 { 0 } else { q.len() / m };
+    let columns = q.len().checked_div(m).unwrap_or(0);
     r.fill(zero());
     if k == 0 {
         q.fill(zero());

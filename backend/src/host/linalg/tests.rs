@@ -164,7 +164,8 @@ fn elimination_means_what_it_says() {
     // Columns of zeros, and equal rows: exact in small integers.
     for dtype in [DType::F32, DType::F64] {
         for n in [1, 2, 5, 40] {
-            let column = |at: usize| if at % n == n / 2 { 0.0 } else { f64::from(u8::from(at % n <= at / n)) };
+            let column =
+                |at: usize| if at % n == n / 2 { 0.0 } else { f64::from(u8::from(at % n <= at / n)) };
             for x in [vec![0.0; n * n], vec![1.0; n * n], (0..n * n).map(column).collect()] {
                 let f = Factor { form: Form::Lu, dtype, batch: 1, rows: n, columns: n };
                 let (got, meant) = both(&f, &x);

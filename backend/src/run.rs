@@ -7,12 +7,13 @@ use crate::host::HostError;
 use crate::host::fft::fft;
 use crate::host::gemm::{Operand, Product as Gemm, Scalar, gemm};
 use crate::host::linalg::{factor, solve, triangular};
+use crate::host::gemm::{Epilogue, Gathered, Operand, Product as Gemm, Scalar, gathered, gemm};
 use crate::host::sort::sort;
 use crate::threads;
 use crate::{BackendError, cache};
 use rustorch_ir::DType;
 use rustorch_ir::loops::{FAILURE_RECORD_BYTES, Role};
-use rustorch_ir::plan::{BufId, BufferDecl, Call, Matrix, Place, Plan, Product, Step, Task};
+use rustorch_ir::plan::{BufId, BufferDecl, Call, Matrix, Place, Plan, Product, Step, Task, Walk};
 use rustorch_ir::routine::Routine;
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -313,44 +314,106 @@ impl Frame<'_> {
     /// # Safety
     /// As for `step`.
     unsafe fn product<T: Scalar>(&self, p: &Product) -> Result<(), RunError> {
-        let rows = p.m;
-        let inner = Batches::of(p);
         let epilogue = p.epilogue.as_ref().map(|t| self.prepare(t));
-        let size = size_of::<T>();
+        let tail = |begin: usize, end: usize| {
+            if let Some(e) = &epilogue {
+                // SAFETY: each row is finished, and visited once.
+                unsafe { e.range(self, begin, end) };
+            }
+        };
+        let done: Option<Epilogue<'_>> = if epilogue.is_some() { Some(&tail) } else { None };
+        match Strides::of(p) {
+            // SAFETY: by the caller's word.
+            Some(strides) => unsafe { self.strided::<T>(p, &strides, done)? },
+            // SAFETY: as above.
+            None => unsafe { self.gathered::<T>(p, done)? },
+        }
+        self.check()
+    }
+
+    fn matrix<T>(&self, m: &Matrix, more: i64) -> *const T {
+        let start = (m.offset + more) as isize * size_of::<T>() as isize;
+        self.pointers[m.buf.0 as usize].wrapping_offset(start).cast::<T>().cast_const()
+    }
+
+    /// # Safety
+    /// As for `step`.
+    unsafe fn strided<T: Scalar>(
+        &self,
+        p: &Product,
+        strides: &Strides,
+        done: Option<Epilogue<'_>>,
+    ) -> Result<(), RunError> {
+        let inner = Batches::of(p);
         for (number, (lhs, rhs)) in inner.outer.iter().enumerate() {
-            let operand = |m: &Matrix, batch: i64, more: i64| Operand {
-                ptr: self.pointers[m.buf.0 as usize]
-                    .wrapping_offset((m.offset + more) as isize * size as isize)
-                    .cast::<T>()
-                    .cast_const(),
-                row: m.row_stride as isize,
-                col: m.col_stride as isize,
+            let operand = |m: &Matrix, more: i64, batch: i64, (row, col): (isize, isize)| Operand {
+                ptr: self.matrix(m, more),
+                row,
+                col,
                 batch: batch as isize,
             };
-            let first_row = number * inner.count * rows;
+            let first_row = number * inner.count * p.m;
             let gemm_of = Gemm {
                 batch: inner.count,
                 m: p.m,
                 n: p.n,
                 k: p.k,
-                a: operand(&p.lhs, inner.lhs, *lhs),
-                b: operand(&p.rhs, inner.rhs, *rhs),
+                a: operand(&p.lhs, *lhs, inner.lhs, strides.lhs),
+                b: operand(&p.rhs, *rhs, inner.rhs, strides.rhs),
                 c: self.pointers[p.out.0 as usize].cast::<T>().wrapping_add(first_row * p.n),
                 c_row: p.n,
                 c_batch: p.m * p.n,
             };
             let tail = |begin: usize, end: usize| {
-                if let Some(e) = &epilogue {
-                    // SAFETY: each row is finished, and visited once.
-                    unsafe { e.range(self, first_row + begin, first_row + end) };
+                if let Some(done) = done {
+                    done(first_row + begin, first_row + end);
                 }
             };
-            let done: Option<crate::host::gemm::Epilogue<'_>> =
-                if epilogue.is_some() { Some(&tail) } else { None };
+            let done: Option<Epilogue<'_>> = if done.is_some() { Some(&tail) } else { None };
             // SAFETY: the plan's matrices lie in their buffers, and the result overlaps neither operand.
             unsafe { gemm(&gemm_of, done)? };
         }
-        self.check()
+        Ok(())
+    }
+
+    /// # Safety
+    /// As for `step`.
+    unsafe fn gathered<T: Scalar>(&self, p: &Product, done: Option<Epilogue<'_>>) -> Result<(), RunError> {
+        let table = |walk: &Walk, count: usize| -> Vec<isize> {
+            walk.offsets(count).into_iter().map(|at| at as isize).collect()
+        };
+        let count = p.batch.iter().product::<usize>();
+        let of_batch = |m: &Matrix| {
+            let axes = p.batch.iter().copied().zip(m.batch_strides.iter().copied());
+            table(&Walk::through(axes), count)
+        };
+        let batch: Vec<(isize, isize)> = of_batch(&p.lhs).into_iter().zip(of_batch(&p.rhs)).collect();
+        let product = Gathered {
+            batch: &batch,
+            a: self.matrix::<T>(&p.lhs, 0),
+            a_rows: &table(&p.lhs.rows, p.m),
+            a_cols: &table(&p.lhs.cols, p.k),
+            b: self.matrix::<T>(&p.rhs, 0),
+            b_rows: &table(&p.rhs.rows, p.k),
+            b_cols: &table(&p.rhs.cols, p.n),
+            c: self.pointers[p.out.0 as usize].cast::<T>(),
+        };
+        // SAFETY: as for `strided`.
+        unsafe { gathered(&product, done)? };
+        Ok(())
+    }
+}
+
+/// Strides of rows and columns, where all are even.
+struct Strides {
+    lhs: (isize, isize),
+    rhs: (isize, isize),
+}
+
+impl Strides {
+    fn of(p: &Product) -> Option<Strides> {
+        let both = |m: &Matrix| Some((m.rows.stride()? as isize, m.cols.stride()? as isize));
+        Some(Strides { lhs: both(&p.lhs)?, rhs: both(&p.rhs)? })
     }
 }
 

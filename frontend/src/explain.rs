@@ -100,7 +100,7 @@ impl Seen<'_> {
         let (batches, size) = (p.batch.iter().product::<usize>() as u64, p.dtype.size() as u64);
         let (m, n, k) = (p.m as u64, p.n as u64, p.k as u64);
         self.flops += 2 * batches * m * n * k;
-        for (side, rows, cols) in [(&p.lhs, m, k), (&p.rhs, k, n)] {
+        for (side, rows, cols) in [(&p.lhs, p.m, p.k), (&p.rhs, p.k, p.n)] {
             *self.read.entry(side.buf).or_default() += size * elements(side, &p.batch, rows, cols);
         }
         *self.written.entry(p.out).or_default() += size * batches * m * n;
@@ -132,8 +132,8 @@ impl Seen<'_> {
 }
 
 /// The distinct elements of a batch of matrices.
-fn elements(matrix: &Matrix, batch: &[usize], rows: u64, cols: u64) -> u64 {
-    let along = |extent: u64, stride: i64| if stride == 0 { extent.min(1) } else { extent };
-    let batches: u64 = batch.iter().zip(&matrix.batch_strides).map(|(&n, &s)| along(n as u64, s)).product();
-    batches * along(rows, matrix.row_stride) * along(cols, matrix.col_stride)
+fn elements(matrix: &Matrix, batch: &[usize], rows: usize, cols: usize) -> u64 {
+    let along = |extent: usize, stride: i64| if stride == 0 { extent.min(1) } else { extent };
+    let batches: usize = batch.iter().zip(&matrix.batch_strides).map(|(&n, &s)| along(n, s)).product();
+    (batches * matrix.rows.distinct(rows) * matrix.cols.distinct(cols)) as u64
 }

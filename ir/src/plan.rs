@@ -5,6 +5,9 @@
 
 pub mod parse;
 pub mod text;
+mod walk;
+
+pub use walk::Walk;
 
 use crate::dtype::DType;
 use crate::graph::Type;
@@ -47,13 +50,13 @@ pub struct Task {
     pub grain: usize,
 }
 
-/// A strided matrix (or batch of them) in a buffer, in elements.
+/// A matrix (or batch of them) in a buffer, in elements.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Matrix {
     pub buf: BufId,
     pub offset: i64,
-    pub row_stride: i64,
-    pub col_stride: i64,
+    pub rows: Walk,
+    pub cols: Walk,
     /// One for each batch axis.
     pub batch_strides: Vec<i64>,
 }

@@ -171,11 +171,11 @@ impl Run<'_> {
                 lhs += i * p.lhs.batch_strides[axis];
                 rhs += i * p.rhs.batch_strides[axis];
             }
-            for m in 0..p.m as i64 {
-                for n in 0..p.n as i64 {
-                    let terms = (0..p.k as i64).map(|k| {
-                        let a = element(p.lhs.buf, lhs + m * p.lhs.row_stride + k * p.lhs.col_stride);
-                        let b = element(p.rhs.buf, rhs + k * p.rhs.row_stride + n * p.rhs.col_stride);
+            for m in 0..p.m {
+                for n in 0..p.n {
+                    let terms = (0..p.k).map(|k| {
+                        let a = element(p.lhs.buf, lhs + p.lhs.rows.offset(m) + p.lhs.cols.offset(k));
+                        let b = element(p.rhs.buf, rhs + p.rhs.rows.offset(k) + p.rhs.cols.offset(n));
                         round(a * b)
                     });
                     out.push(Literal::from_f64(p.dtype, terms.fold(0.0, |sum, x| round(sum + x))));

@@ -17,7 +17,7 @@ product f32 [2, 3] 64 x 8 x 8
   epilogue @0(%2, %4) scalars [1] grain 16
 product f64 [] 1 x 1 x 1
   lhs %3 + 0, rows 0, cols 0, batches []
-  rhs %3 + 0, rows 0, cols 0, batches []
+  rhs %3 + 0, rows [2:12,3:-1], cols 0, batches []
   out %3
 launch
   task @0(%4, %4) scalars [0] grain 64
@@ -51,7 +51,10 @@ fn everything_reads_back() {
     assert_eq!(plan.buffers[0].place, Place::Input { slot: 0, begin: -8, end: 2048 });
     assert_eq!(plan.buffers[3].reason, "a \"quoted\" \\ reason\nof two lines # no comment");
     let Step::Product(p) = &plan.steps[0] else { panic!("a product") };
-    assert_eq!((p.lhs.offset, p.lhs.col_stride, p.lhs.batch_strides.as_slice()), (3, -1, &[512, 0][..]));
+    assert_eq!(
+        (p.lhs.offset, p.lhs.cols.stride(), p.lhs.batch_strides.as_slice()),
+        (3, Some(-1), &[512, 0][..])
+    );
     assert_eq!(p.epilogue.as_ref().unwrap().scalars, [1]);
     assert_eq!((plan.outputs.len(), plan.kernels[1].name.as_str()), (3, "kernel two"));
 }

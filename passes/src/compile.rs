@@ -395,8 +395,8 @@ impl Assembly<'_> {
         Matrix {
             buf,
             offset: side.view.offset,
-            row_stride: side.row_stride,
-            col_stride: side.col_stride,
+            rows: side.rows.clone(),
+            cols: side.cols.clone(),
             batch_strides: side.batch_strides.clone(),
         }
     }

@@ -4,7 +4,7 @@
 //! it reads it, because reading was traced by pulling, as lowering will do it. A value gets a buffer if
 //! it is an output, if a push op or a host routine needs one, or if computing it where it is read would
 //! cost more: a loop whose results would be computed again, an expensive function read by several
-//! kernels, a chain that grows too long. Everything else is computed in its reader's kernel.
+//! kernels or at overlapping windows, a chain that grows too long. Everything else is computed in its reader's kernel.
 //!
 //! A value that gets a buffer is stored by a kernel that computes it anyway, where that does not make
 //! kernels wait for each other in a circle; otherwise it starts a kernel of its own.
@@ -26,6 +26,9 @@ const KERNEL_LIMIT: usize = 1500;
 const INDEX_LIMIT: usize = 4;
 /// A cheap chain of more nodes than this is stored rather than computed by several kernels.
 const CHAIN_LIMIT: u32 = 8;
+/// How often a reader may compute each element of a long chain, and of an expensive function.
+const REPEATED_CHAIN: usize = 4;
+const REPEATED_DEAR: usize = 2;
 /// A reduction with fewer rows than this for each thread is spread over threads by its chunks, if it is this long.
 const ROWS_PER_THREAD: usize = 4;
 const LONG: usize = 1 << 15;
@@ -349,7 +352,18 @@ impl<'g> Fuser<'g> {
         if readers.len() > INDEX_LIMIT * units.len() {
             return Some("read at many places");
         }
+        let repeated = |times: usize| {
+            readers
+                .iter()
+                .any(|r| self.tracers[r.unit].as_ref().is_some_and(|t| t.repetitions(v, &r.access) >= times))
+        };
         match node.op.cost() {
+            Cost::Cheap if self.chain[&v.node] > CHAIN_LIMIT && repeated(REPEATED_CHAIN) => {
+                Some("a long chain that its reader would repeat")
+            }
+            Cost::Dear if repeated(REPEATED_DEAR) => {
+                Some("an expensive function that its reader would repeat")
+            }
             Cost::Cheap if units.len() > 1 && self.chain[&v.node] > CHAIN_LIMIT => {
                 Some("a long chain read by several kernels")
             }

@@ -2,10 +2,13 @@
 
 use rustc_hash::FxHashSet;
 use rustorch_ir::op::{Contract, Kind, Op, Source};
+use rustorch_ir::plan::Walk;
 use rustorch_ir::{DType, Graph, NodeId, Shape, Strides, Value};
 
 /// Fewer multiplications than this are left to a kernel, which fuses them with their readers.
 const SMALL: usize = 4096;
+/// Fewer rows or columns than this are no reason to gather an operand.
+const FEW: usize = 4;
 
 /// A value as a strided view of a buffer.
 #[derive(Clone, Debug)]
@@ -62,13 +65,13 @@ pub fn operand_buffers(graph: &Graph, id: NodeId) -> Vec<Value> {
     graph.node(id).inputs.iter().map(|&v| resolve(graph, v).base).collect()
 }
 
-/// One operand as a batch of strided matrices.
+/// One operand as a batch of matrices.
 #[derive(Clone, Debug)]
 pub struct Side {
     pub view: View,
     pub batch_strides: Vec<i64>,
-    pub row_stride: i64,
-    pub col_stride: i64,
+    pub rows: Walk,
+    pub cols: Walk,
 }
 
 /// A product as `batch` times `m x k` by `k x n`.
@@ -95,57 +98,51 @@ pub fn geometry(graph: &Graph, id: NodeId) -> Option<Geometry> {
     let (a, b) = (&graph.ty(node.inputs[0]).shape, &graph.ty(node.inputs[1]).shape);
     let lhs_free = Contract::free(a.rank(), &c.lhs_batch, &c.lhs_contract);
     let rhs_free = Contract::free(b.rank(), &c.rhs_batch, &c.rhs_contract);
-    let n_axis = run(b, &rhs.strides, &rhs_free)?;
-    let (left_k, right_k) = (run(a, &lhs.strides, &c.lhs_contract)?, run(b, &rhs.strides, &c.rhs_contract)?);
+    let walk = |shape: &Shape, strides: &Strides, axes: &[u8]| {
+        let extent = axes.iter().map(|&axis| shape[axis as usize].get()).product::<usize>();
+        let axes = axes.iter().map(|&axis| (shape[axis as usize].get(), strides[axis as usize]));
+        (extent, Walk::through(axes))
+    };
+    let (k, left_k) = walk(a, &lhs.strides, &c.lhs_contract);
+    let (_, right_k) = walk(b, &rhs.strides, &c.rhs_contract);
+    let (n, columns) = walk(b, &rhs.strides, &rhs_free);
     let (mut batch, mut lhs_batch, mut rhs_batch) = (Vec::new(), Vec::new(), Vec::new());
     for (&i, &j) in c.lhs_batch.iter().zip(&c.rhs_batch) {
         batch.push(a[i as usize].get());
         lhs_batch.push(lhs.strides[i as usize]);
         rhs_batch.push(rhs.strides[j as usize]);
     }
-    // Rows that do not form one run are walked as batches that share the right side.
-    let mut rows = lhs_free.as_slice();
-    let m_axis = loop {
-        if let Some(run) = run(a, &lhs.strides, rows) {
-            break run;
+    // Rows that no stride walks are walked as batches that share the right side.
+    let mut axes = lhs_free.as_slice();
+    let (m, rows) = loop {
+        match walk(a, &lhs.strides, axes) {
+            (m, Walk::Even(stride)) => break (m, Walk::Even(stride)),
+            (_, Walk::Axes(_)) => {
+                let (&first, rest) = axes.split_first()?;
+                batch.push(a[first as usize].get());
+                lhs_batch.push(lhs.strides[first as usize]);
+                rhs_batch.push(0);
+                axes = rest;
+            }
         }
-        let (&first, rest) = rows.split_first()?;
-        batch.push(a[first as usize].get());
-        lhs_batch.push(lhs.strides[first as usize]);
-        rhs_batch.push(0);
-        rows = rest;
     };
-    let work = batch.iter().product::<usize>() * m_axis.0 * n_axis.0 * left_k.0;
+    let results = batch.iter().product::<usize>() * m * n;
     // A single result is a reduction like any other: a kernel spreads it over lanes and threads.
-    let results = batch.iter().product::<usize>() * m_axis.0 * n_axis.0;
-    if work < SMALL || results == 1 {
+    if results.saturating_mul(k) < SMALL || results == 1 {
+        return None;
+    }
+    // What has to be packed to be read is worth it if it is read several times.
+    let uneven = [&left_k, &right_k, &columns].iter().any(|walk| walk.stride().is_none());
+    if uneven && (m < FEW || n < FEW) {
         return None;
     }
     Some(Geometry {
         batch,
-        m: m_axis.0,
-        n: n_axis.0,
-        k: left_k.0,
+        m,
+        n,
+        k,
         row_axes: c.lhs_batch.len() + lhs_free.len(),
-        lhs: Side { view: lhs, batch_strides: lhs_batch, row_stride: m_axis.1, col_stride: left_k.1 },
-        rhs: Side { view: rhs, batch_strides: rhs_batch, row_stride: right_k.1, col_stride: n_axis.1 },
+        lhs: Side { view: lhs, batch_strides: lhs_batch, rows, cols: left_k },
+        rhs: Side { view: rhs, batch_strides: rhs_batch, rows: right_k, cols: columns },
     })
-}
-
-/// Axes walked as one, if their strides allow it: their joint extent and the stride.
-fn run(shape: &Shape, strides: &Strides, axes: &[u8]) -> Option<(usize, i64)> {
-    let (mut extent, mut stride) = (1usize, None::<i64>);
-    for &axis in axes.iter().rev() {
-        let (d, s) = (shape[axis as usize].get(), strides[axis as usize]);
-        if d == 1 {
-            continue;
-        }
-        match stride {
-            None => stride = Some(s),
-            Some(inner) if s == inner * extent as i64 => {}
-            Some(_) => return None,
-        }
-        extent *= d;
-    }
-    Some((extent, stride.unwrap_or(1)))
 }

@@ -198,6 +198,12 @@ impl<'g> Tracer<'g> {
         self.can_lead(&axes) && self.hoists.iter().all(|h| within(h, &axes) || within(&axes, h))
     }
 
+    /// How often a value is computed at this index for each of its elements.
+    pub fn repetitions(&self, v: Value, access: &Access) -> usize {
+        let runs: usize = self.around(&access.index).iter().map(|v| self.vars[v].extent).product();
+        runs / self.graph.ty(v).shape.numel().max(1)
+    }
+
     /// Whether the loops over these axes can be outside all others: those around an ordered one are given.
     fn can_lead(&self, axes: &[u8]) -> bool {
         let loops = (0..self.axes.len() as u8).filter(|&a| self.vars.contains_key(&self.axes[a as usize]));

@@ -41,6 +41,51 @@ LAYERS = {
     "Dropout_eval": (lambda n: n.nn.Dropout(0.5).eval(), (4, 6)),
     "Dropout_0": (lambda n: n.nn.Dropout(0.0), (4, 6)),
     "Dropout_1": (lambda n: n.nn.Dropout(1.0), (4, 6)),
+    "Conv1d": (lambda n: n.nn.Conv1d(4, 6, 3, stride=2, padding=1), (2, 4, 9)),
+    "Conv1d_circular": (lambda n: n.nn.Conv1d(4, 6, 3, padding=2, padding_mode="circular"), (4, 9)),
+    "Conv2d": (lambda n: n.nn.Conv2d(3, 6, (3, 2), padding=(1, 0), groups=3, dilation=(1, 2)), (2, 3, 6, 5)),
+    "Conv2d_same": (lambda n: n.nn.Conv2d(3, 6, 3, padding="same", bias=False), (2, 3, 6, 5)),
+    "Conv2d_reflect": (lambda n: n.nn.Conv2d(3, 6, 3, padding=1, padding_mode="reflect"), (2, 3, 6, 5)),
+    "Conv2d_replicate_same": (
+        lambda n: n.nn.Conv2d(3, 6, (3, 5), padding="same", padding_mode="replicate"),
+        (2, 3, 6, 5),
+    ),
+    "Conv3d": (lambda n: n.nn.Conv3d(2, 3, 2, stride=(1, 2, 1)), (1, 2, 4, 4, 3)),
+    "ConvTranspose1d": (lambda n: n.nn.ConvTranspose1d(4, 6, 3, stride=2, output_padding=1), (2, 4, 5)),
+    "ConvTranspose2d": (lambda n: n.nn.ConvTranspose2d(4, 6, 3, 2, 1, groups=2, bias=False), (2, 4, 5, 3)),
+    "ConvTranspose3d": (lambda n: n.nn.ConvTranspose3d(2, 3, 2, dilation=2), (1, 2, 3, 4, 3)),
+    "MaxPool1d": (lambda n: n.nn.MaxPool1d(2), (2, 4, 9)),
+    "MaxPool2d": (lambda n: n.nn.MaxPool2d(3, 2, padding=1, ceil_mode=True), (2, 4, 7, 6)),
+    "MaxPool3d": (lambda n: n.nn.MaxPool3d((1, 2, 2)), (2, 3, 4, 4)),
+    "AvgPool1d": (lambda n: n.nn.AvgPool1d(2, 1, 1, count_include_pad=False), (2, 4, 9)),
+    "AvgPool2d": (lambda n: n.nn.AvgPool2d((2, 3), stride=2, divisor_override=5), (2, 4, 7, 6)),
+    "AvgPool3d": (lambda n: n.nn.AvgPool3d(2), (2, 3, 4, 4)),
+    "LPPool1d": (lambda n: n.nn.LPPool1d(2, 3), (2, 4, 9)),
+    "LPPool2d": (lambda n: n.nn.LPPool2d(4, 2, ceil_mode=True), (2, 4, 7, 6)),
+    "LPPool3d": (lambda n: n.nn.LPPool3d(2, 2), (2, 4, 4, 4)),
+    "AdaptiveMaxPool1d": (lambda n: n.nn.AdaptiveMaxPool1d(4), (2, 4, 9)),
+    "AdaptiveMaxPool2d": (lambda n: n.nn.AdaptiveMaxPool2d((3, None)), (2, 4, 7, 6)),
+    "AdaptiveMaxPool3d": (lambda n: n.nn.AdaptiveMaxPool3d(2), (2, 4, 5, 4)),
+    "AdaptiveAvgPool1d": (lambda n: n.nn.AdaptiveAvgPool1d(4), (2, 4, 9)),
+    "AdaptiveAvgPool2d": (lambda n: n.nn.AdaptiveAvgPool2d(1), (2, 4, 7, 6)),
+    "AdaptiveAvgPool3d": (lambda n: n.nn.AdaptiveAvgPool3d((1, 3, None)), (2, 4, 5, 4)),
+    "Unfold": (lambda n: n.nn.Unfold((2, 3), dilation=2, padding=1, stride=2), (2, 4, 7, 6)),
+    "Fold": (lambda n: n.nn.Fold((4, 5), kernel_size=(2, 2)), (2, 8, 12)),
+    "ZeroPad1d": (lambda n: n.nn.ZeroPad1d(2), (2, 4)),
+    "ZeroPad2d": (lambda n: n.nn.ZeroPad2d((1, -1, 2, 0)), (2, 4, 5)),
+    "ZeroPad3d": (lambda n: n.nn.ZeroPad3d(1), (2, 3, 4, 3)),
+    "ConstantPad1d": (lambda n: n.nn.ConstantPad1d((2, 1), 1.5), (2, 4)),
+    "ConstantPad2d": (lambda n: n.nn.ConstantPad2d(1, -2.0), (2, 4, 5)),
+    "ConstantPad3d": (lambda n: n.nn.ConstantPad3d(1, 3), (2, 3, 4, 3)),
+    "ReflectionPad1d": (lambda n: n.nn.ReflectionPad1d(2), (2, 4)),
+    "ReflectionPad2d": (lambda n: n.nn.ReflectionPad2d((1, 2, 0, 3)), (2, 4, 5)),
+    "ReflectionPad3d": (lambda n: n.nn.ReflectionPad3d(1), (2, 3, 4, 3)),
+    "ReplicationPad1d": (lambda n: n.nn.ReplicationPad1d((3, 0)), (2, 4)),
+    "ReplicationPad2d": (lambda n: n.nn.ReplicationPad2d(2), (2, 4, 5)),
+    "ReplicationPad3d": (lambda n: n.nn.ReplicationPad3d(1), (2, 3, 4, 3)),
+    "CircularPad1d": (lambda n: n.nn.CircularPad1d((1, 2)), (2, 4)),
+    "CircularPad2d": (lambda n: n.nn.CircularPad2d(1), (2, 4, 5)),
+    "CircularPad3d": (lambda n: n.nn.CircularPad3d(1), (2, 3, 4, 3)),
 }
 
 
@@ -317,3 +362,48 @@ def test_clip_grad_norm_of_nothing_and_of_infinity():
 
     check(run)
     check(fail, raises=RuntimeError)
+
+
+def test_pools_with_indices_and_back():
+    def run(n):
+        x = signal(n, 2, 3, 6, 4)
+        y, places = n.nn.MaxPool2d(2, return_indices=True)(x)
+        back = n.nn.MaxUnpool2d(2)(y, places)
+        row, at = n.nn.MaxPool1d(3, 2, return_indices=True)(x[0])
+        cube, where = n.nn.MaxPool3d(2, return_indices=True)(x)
+        return [
+            *(y, places, back, row, at, n.nn.MaxUnpool1d(3, 2)(row, at, output_size=(4,)), cube, where),
+            n.nn.MaxUnpool3d(2)(cube, where, output_size=(3, 6, 4)),
+            *n.nn.AdaptiveMaxPool2d((4, 3), return_indices=True)(x),
+        ]
+
+    check(run)
+
+
+def test_a_transposed_convolution_of_a_wanted_size():
+    def run(n):
+        down, up = n.nn.Conv2d(3, 4, 3, stride=2, padding=1), n.nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1)
+        x = signal(n, 2, 3, 6, 5)
+        return [up(down(x), output_size=x.size()), up(down(x), output_size=(5, 6)), up(down(x)[0])]
+
+    check(run, rtol=2e-5, atol=2e-6)
+
+
+def test_a_small_network_of_convolutions_learns():
+    def run(n):
+        model = n.nn.Sequential(
+            n.nn.Conv2d(1, 4, 3, padding=1), n.nn.ReLU(), n.nn.MaxPool2d(2), n.nn.Flatten(), n.nn.Linear(64, 3)
+        )
+        optimizer = n.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+        x, y = signal(n, 12, 1, 8, 8), n.arange(12) % 3
+        losses = []
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = n.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[-1] < losses[0] * 0.8
+        return [losses, model.state_dict()]
+
+    check(run, rtol=2e-3, atol=2e-4)

@@ -6,6 +6,7 @@
 //! activation) is called for each block of rows as soon as it is finished and still in cache. Products with a single
 //! or very few rows or columns read their large operand once, in place.
 
+mod gathered;
 mod kernel;
 mod pack;
 mod simd;
@@ -13,6 +14,7 @@ mod simd;
 use super::HostError;
 use crate::alloc::{self, AllocError, Block};
 use crate::threads;
+pub use gathered::{Gathered, gathered};
 pub use kernel::Scalar;
 use kernel::{AXPY_ROWS, Axpy, DOT_ROWS, Dots, Kernels, Tile};
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};

@@ -4,6 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ..case import Case
 from . import functions, fused, indexing, layers, linalg, matmul, mlp, normalise, pointwise, reductions, scans, sorting
+from . import (
+    functions,
+    fused,
+    indexing,
+    layers,
+    matmul,
+    mlp,
+    normalise,
+    pointwise,
+    reductions,
+    scans,
+    sorting,
+    windows,
+)
 
 GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "pointwise": pointwise.cases,
@@ -18,6 +32,8 @@ GROUPS: dict[str, Callable[[Sequence[int]], Iterator[Case]]] = {
     "attention": layers.attention_cases,
     "matmul": matmul.cases,
     "linalg": linalg.cases,
+    "conv": windows.conv_cases,
+    "pool": windows.pool_cases,
     "indexing": indexing.cases,
     "inference": mlp.inference_cases,
     "training": mlp.training_cases,

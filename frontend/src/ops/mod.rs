@@ -9,6 +9,7 @@ mod batch_norm;
 mod cast;
 mod comparison;
 pub mod concat;
+mod conv;
 mod covariance;
 mod creation;
 mod cross_entropy;
@@ -35,6 +36,7 @@ mod norm;
 mod normal;
 mod operands;
 mod pointwise;
+mod pool;
 mod power;
 mod products;
 mod quantile;
@@ -47,10 +49,12 @@ mod search;
 pub mod shape_ops;
 mod shrinkage;
 mod shuffle;
+mod sliding;
 mod softmax;
 mod sort;
 mod spread;
 mod ternary;
+mod unfold;
 mod unique;
 pub mod view_ops;
 
@@ -66,6 +70,7 @@ const TABLES: &[&[Entry]] = &[
     comparison::ENTRIES,
     concat::ENTRIES,
     covariance::ENTRIES,
+    conv::ENTRIES,
     creation::ENTRIES,
     cross_entropy::ENTRIES,
     cumulative::ENTRIES,
@@ -86,6 +91,7 @@ const TABLES: &[&[Entry]] = &[
     matmul::ENTRIES,
     norm::ENTRIES,
     pointwise::ENTRIES,
+    pool::ENTRIES,
     power::ENTRIES,
     products::ENTRIES,
     quantile::ENTRIES,
@@ -103,6 +109,7 @@ const TABLES: &[&[Entry]] = &[
     spread::ENTRIES,
     ternary::ENTRIES,
     unique::ENTRIES,
+    unfold::ENTRIES,
     view_ops::ENTRIES,
 ];
 

@@ -6,8 +6,8 @@ use super::Recorded;
 use crate::error::{Error, Result, runtime};
 use rustorch_ir::loops::Combine;
 use rustorch_ir::op::{
-    ArgReduce, Axes, Bitcast, Cast, Concat, Contract, Detach, Expand, Fence, Gather, Iota, Op, Pad, Permute,
-    Picks, Reduce, Reshape, Running, Scalar, Scan, Scatter, Slice, Sort, Span, Update,
+    ArgReduce, Axes, Bitcast, Cast, Concat, Contract, Detach, Expand, Fence, Fold, Gather, Iota, Op, Pad,
+    Pane, Permute, Picks, Reduce, Reshape, Running, Scalar, Scan, Scatter, Slice, Sort, Span, Update, Window,
 };
 use rustorch_ir::{DType, Literal, Shape};
 use smallvec::SmallVec;
@@ -232,6 +232,16 @@ impl Recorded {
     /// A tensor of `shape` with this value where `spans` read it, and `fill` (0-d) elsewhere.
     pub fn pad(&self, spans: &[Span], shape: &Shape, fill: &Recorded) -> Result<Recorded> {
         Recorded::apply(Op::Pad(Pad { spans: spans.into(), shape: shape.clone() }), &[self, fill])
+    }
+
+    /// Windows that slide over axes, their elements along new axes at the end.
+    pub fn window(&self, panes: &[Pane]) -> Result<Recorded> {
+        Recorded::apply(Op::Window(Window { panes: panes.into() }), &[self])
+    }
+
+    /// The sums, in a tensor of `shape`, of what [`Recorded::window`] would read at each place.
+    pub fn fold(&self, panes: &[Pane], shape: &Shape) -> Result<Recorded> {
+        Recorded::apply(Op::Fold(Fold { panes: panes.into(), shape: shape.clone() }), &[self])
     }
 
     fn covers(&self, spans: &[Span]) -> bool {

@@ -34,6 +34,7 @@ mod simplify;
 mod slice;
 mod sort;
 mod update;
+mod window;
 
 pub use arg_reduce::ArgReduce;
 pub use bitcast::Bitcast;
@@ -59,6 +60,7 @@ pub use simplify::{Simplified, splat};
 pub use slice::{Slice, Span};
 pub use sort::Sort;
 pub use update::Update;
+pub use window::{Fold, Pane, Window};
 
 use crate::build::{Build, Grads};
 use crate::error::OpError;
@@ -342,6 +344,8 @@ primitives! {
     Expand(Expand),
     Slice(Slice),
     Pad(Pad),
+    Window(Window),
+    Fold(Fold),
     Map(Scalar),
     Cast(Cast),
     Bitcast(Bitcast),

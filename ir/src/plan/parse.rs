@@ -3,7 +3,7 @@
 //! Reading checks that buffers and kernels which are named exist, and that a task gives its kernel the buffers
 //! and scalars it takes. No input makes it panic.
 
-use super::{BufId, BufferDecl, Call, Matrix, Output, Place, Plan, Product, Step, Task};
+use super::{BufId, BufferDecl, Call, Matrix, Output, Place, Plan, Product, Step, Task, Walk};
 use crate::loops::parse::{intern, parse_kernels};
 use crate::loops::{Kernel, Role};
 use crate::parse::{Cursor, Parse, ParseError, Problem, parse_type};
@@ -156,8 +156,13 @@ impl Reader {
         if self.plan.buffers.is_empty() {
             return c.expected("buffers before a product");
         }
-        let none =
-            Matrix { buf: BufId(0), offset: 0, row_stride: 0, col_stride: 0, batch_strides: Vec::new() };
+        let none = Matrix {
+            buf: BufId(0),
+            offset: 0,
+            rows: Walk::Even(0),
+            cols: Walk::Even(0),
+            batch_strides: vec![],
+        };
         Ok(Product { dtype, batch, m, n, k, lhs: none.clone(), rhs: none, out: BufId(0), epilogue: None })
     }
 
@@ -231,10 +236,24 @@ impl Known<'_> {
         c.symbol("+ ")?;
         let offset = c.integer("an offset")?;
         c.symbol(", rows ")?;
-        let row_stride = c.integer("a stride")?;
+        let rows = walk(c)?;
         c.symbol(", cols ")?;
-        let col_stride = c.integer("a stride")?;
+        let cols = walk(c)?;
         c.symbol(", batches ")?;
-        Ok(Matrix { buf, offset, row_stride, col_stride, batch_strides: c.bracketed()? })
+        Ok(Matrix { buf, offset, rows, cols, batch_strides: c.bracketed()? })
     }
+}
+
+/// A stride, or axes in brackets.
+fn walk(c: &mut Cursor<'_>) -> Parse<Walk> {
+    if !c.take("[") {
+        return Ok(Walk::Even(c.integer("a stride")?));
+    }
+    let axes = c.list(|c| {
+        let extent = c.integer("an extent")?;
+        c.symbol(":")?;
+        Ok((extent, c.integer("a stride")?))
+    })?;
+    c.symbol("]")?;
+    Ok(Walk::Axes(axes.into_iter().collect()))
 }

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Buffers in order, each with its place, its type and why there is one; steps in order; the outputs; the
-//! kernels in the text form of LoopIR, where `@0` is the first. A product is `m x n x k`. A line that begins
+//! kernels in the text form of LoopIR, where `@0` is the first. A product is `m x n x k`; rows or columns that one
+//! stride does not walk go through axes `[extent:stride,..]`. A line that begins
 //! with `#` is a comment.
 
 use super::{Call, Matrix, Place, Plan, Product, Step, Task};
@@ -52,8 +53,8 @@ impl Display for Task {
 
 impl Display for Matrix {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Matrix { buf, offset, row_stride, col_stride, batch_strides } = self;
-        write!(f, "{buf} + {offset}, rows {row_stride}, cols {col_stride}, batches {batch_strides:?}")
+        let Matrix { buf, offset, rows, cols, batch_strides } = self;
+        write!(f, "{buf} + {offset}, rows {rows}, cols {cols}, batches {batch_strides:?}")
     }
 }
 

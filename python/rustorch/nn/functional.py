@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rustorch as rt
 from rustorch import _core
 from rustorch.autograd.grad_mode import no_grad
+from rustorch.nn import _pooling
 from rustorch.nn._attention import multi_head_attention_forward
 from rustorch.nn._dropouts import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from rustorch.nn._normalise import batch_norm, group_norm, instance_norm
@@ -27,6 +28,7 @@ _nn = _core._nn
 
 # Functions without a definition below are the native module's own.
 globals().update({name: value for name, value in vars(_nn).items() if not name.startswith("_")})
+globals().update({name: getattr(_pooling, name) for name in _pooling.__all__})
 
 if TYPE_CHECKING:
 
@@ -258,7 +260,8 @@ def binary_cross_entropy_with_logits(
 
 
 __all__ = [
-    *(name for name in vars(_nn) if not name.startswith("_")),
+    *(name for name in vars(_nn) if not name.startswith("_") and name not in _pooling.__all__),
+    *_pooling.__all__,
     "affine_grid",
     "alpha_dropout",
     "batch_norm",

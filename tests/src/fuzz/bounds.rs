@@ -140,6 +140,11 @@ fn of_node(graph: &Graph, node: &Node, x: &[(Bound, Found)], result: &Tensor) ->
         }
         Op::Scan(s) => scan(s, x, graph.ty(node.inputs[0]).shape[s.axis as usize].get(), dtype, result),
         Op::Reduce(r) if dtype.is_float() => reduce(r.combine, x[0], length(result), dtype),
+        Op::Fold(f) if dtype.is_float() => {
+            // A place may be in every window, at any of its elements.
+            let n: u64 = f.panes.iter().map(|p| p.count.min(p.size)).product();
+            reduce(Combine::Add, x[0], n as f64, dtype)
+        }
         Op::Contract(c) if dtype.is_float() => {
             let shape = &graph.ty(node.inputs[0]).shape;
             let n: usize = c.lhs_contract.iter().map(|&a| shape[a as usize].get()).product();

@@ -9,8 +9,10 @@ pub mod check;
 pub mod choose;
 pub mod generate;
 pub mod gradient;
+mod picks;
 pub mod shrink;
 mod wholes;
+mod windows;
 
 use rustorch_ir::eval::{Slot, Tensor};
 use rustorch_ir::{Graph, Value};

@@ -88,7 +88,8 @@ unsafe fn strided_vectors<T: Scalar>(
         for begin in (0..whole).step_by(line) {
             for i in (0..squares).step_by(SQUARE) {
                 for p in (begin..whole.min(begin + line)).step_by(SQUARE) {
-                    square(from.offset(i as isize * step).add(p), step, to.add(p * width + i), width);
+                    let row = |r: isize| from.offset((i as isize + r) * step).add(p);
+                    transposed([0, 1, 2, 3].map(row), to.add(p * width + i), width);
                 }
             }
         }
@@ -101,17 +102,17 @@ unsafe fn strided_vectors<T: Scalar>(
     }
 }
 
-/// Transposes a square between rows `step` apart and rows `width` apart.
+/// Transposes a square from these rows to rows `width` apart.
 #[inline(always)]
-unsafe fn square<T: Scalar>(from: *const T, step: isize, to: *mut T, width: usize) {
+unsafe fn transposed<T: Scalar>(rows: [*const T; SQUARE], to: *mut T, width: usize) {
     // SAFETY: the caller provides both squares; the cast is between equal types.
     unsafe {
         #[cfg(target_arch = "x86_64")]
         if TypeId::of::<T>() == TypeId::of::<f32>() {
-            return square_of_f32(from.cast(), step, to.cast(), width);
+            return transposed_f32(rows.map(|row| row.cast()), to.cast(), width);
         }
         for column in 0..SQUARE {
-            let across = [0, 1, 2, 3].map(|row| *from.offset(row * step).add(column));
+            let across = rows.map(|row| *row.add(column));
             to.add(column * width).cast::<[T; SQUARE]>().write_unaligned(across);
         }
     }
@@ -120,16 +121,128 @@ unsafe fn square<T: Scalar>(from: *const T, step: isize, to: *mut T, width: usiz
 /// The compiler would load sixteen numbers one by one; SSE2 is always there on x86-64.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn square_of_f32(from: *const f32, step: isize, to: *mut f32, width: usize) {
+unsafe fn transposed_f32(rows: [*const f32; SQUARE], to: *mut f32, width: usize) {
     // SAFETY: the caller provides both squares.
     unsafe {
-        let row = |r: isize| _mm_loadu_ps(from.offset(r * step));
-        let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+        let [a, b, c, d] = rows.map(|row| _mm_loadu_ps(row));
         let (ab_low, ab_high) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
         let (cd_low, cd_high) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
         _mm_storeu_ps(to, _mm_movelh_ps(ab_low, cd_low));
         _mm_storeu_ps(to.add(width), _mm_movehl_ps(cd_low, ab_low));
         _mm_storeu_ps(to.add(2 * width), _mm_movelh_ps(ab_high, cd_high));
         _mm_storeu_ps(to.add(3 * width), _mm_movehl_ps(cd_high, ab_high));
+    }
+}
+
+/// How many neighbours in a table of offsets are neighbours in memory, in 1024ths.
+pub fn unit_steps(offsets: &[isize]) -> usize {
+    let units = offsets.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
+    units * 1024 / offsets.len().max(1)
+}
+
+/// As [`panels`], of vectors and elements that stand where tables say: element `p` of vector `i` is at `vectors[i] +
+/// elements[p]`. With `along` the elements of a vector are read one after the other, else neighbouring vectors.
+///
+/// # Safety
+/// As for [`panels`].
+pub unsafe fn gathered<T: Scalar>(
+    (vectors, elements, width): (&[isize], &[isize], usize),
+    from: *const T,
+    to: *mut T,
+    along: bool,
+) {
+    for (panel, vectors) in vectors.chunks(width).enumerate() {
+        // SAFETY: the panel begins there and has room for `width` vectors.
+        unsafe {
+            let to = to.add(panel * width * elements.len());
+            if along {
+                gathered_along((vectors, elements, width), from, to);
+            } else {
+                gathered_across((vectors, elements, width), from, to);
+            }
+            for p in 0..elements.len() {
+                (vectors.len()..width).for_each(|i| *to.add(p * width + i) = T::ZERO);
+            }
+        }
+    }
+}
+
+/// Neighbouring vectors lie in memory in runs: each run is copied for all elements.
+#[inline(always)]
+unsafe fn gathered_across<T: Scalar>(
+    (vectors, elements, width): (&[isize], &[isize], usize),
+    from: *const T,
+    to: *mut T,
+) {
+    let mut begin = 0;
+    while begin < vectors.len() {
+        let step = vectors.get(begin + 1).map_or(1, |next| next - vectors[begin]);
+        let run = vectors[begin..].windows(2).take_while(|pair| pair[1] - pair[0] == step).count() + 1;
+        // SAFETY: vectors and elements exist, and the panel has room for them.
+        unsafe {
+            let (from, to) = (from.offset(vectors[begin]), to.add(begin));
+            match (step, run) {
+                (1, 16) => copies::<T, 16>((elements, width), from, to),
+                (1, 8) => copies::<T, 8>((elements, width), from, to),
+                (1, _) => {
+                    for (p, &element) in elements.iter().enumerate() {
+                        to.add(p * width).copy_from_nonoverlapping(from.offset(element), run);
+                    }
+                }
+                _ => {
+                    for (p, &element) in elements.iter().enumerate() {
+                        let (from, to) = (from.offset(element), to.add(p * width));
+                        (0..run).for_each(|i| *to.add(i) = *from.offset(i as isize * step));
+                    }
+                }
+            }
+        }
+        begin += run;
+    }
+}
+
+/// Runs of a length that is known to the compiler.
+#[inline(always)]
+unsafe fn copies<T: Scalar, const N: usize>(
+    (elements, width): (&[isize], usize),
+    from: *const T,
+    to: *mut T,
+) {
+    for (p, &element) in elements.iter().enumerate() {
+        // SAFETY: by the caller's word.
+        unsafe {
+            let row = from.offset(element).cast::<[T; N]>().read_unaligned();
+            to.add(p * width).cast::<[T; N]>().write_unaligned(row);
+        }
+    }
+}
+
+/// The elements of a vector lie in memory in runs: squares are transposed where four of them do.
+#[inline(always)]
+unsafe fn gathered_along<T: Scalar>(
+    (vectors, elements, width): (&[isize], &[isize], usize),
+    from: *const T,
+    to: *mut T,
+) {
+    let mut p = 0;
+    while p < elements.len() {
+        let first = elements[p];
+        let four = elements.get(p + 3).is_some_and(|&last| last == first + 3)
+            && elements[p + 1] == first + 1
+            && elements[p + 2] == first + 2;
+        // SAFETY: vectors and elements exist, and the panel has room for them.
+        unsafe {
+            let from = from.offset(first);
+            let squares = if four { vectors.len() / SQUARE * SQUARE } else { 0 };
+            for i in (0..squares).step_by(SQUARE) {
+                let rows = [0, 1, 2, 3].map(|r| from.offset(vectors[i + r]));
+                transposed(rows, to.add(p * width + i), width);
+            }
+            let count = if four { SQUARE } else { 1 };
+            for (i, &vector) in vectors.iter().enumerate().skip(squares) {
+                (0..count).for_each(|q| *to.add((p + q) * width + i) = *from.offset(vector).add(q));
+            }
+            p += count;
+        }
     }
 }

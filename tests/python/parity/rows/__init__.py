@@ -17,6 +17,7 @@ from . import (
     shapes,
     sorting,
     vision,
+    windows,
 )
 
 TABLE = (
@@ -36,4 +37,5 @@ TABLE = (
     *layers.ROWS,
     *vision.ROWS,
     *orders.ROWS,
+    *windows.ROWS,
 )

@@ -342,8 +342,11 @@ impl<'g> Fuser<'g> {
         }
         let node = self.graph.node(v.node);
         let readers = self.readers.get(&v)?;
+        let repetitions = |r: &Reader| Some(self.tracers[r.unit].as_ref()?.repetitions(v, &r.access));
+        let repeated = |times| readers.iter().filter_map(repetitions).any(|n| n >= times);
         if node.op.kind() == Kind::View {
-            return None;
+            let dear = node.op.cost() == Cost::Dear && repeated(REPEATED_DEAR);
+            return dear.then_some("a view that costs more than a copy where it is repeated");
         }
         let units: FxHashSet<usize> = readers.iter().map(|r| r.unit).collect();
         if readers.iter().any(|r| self.tracers[r.unit].as_ref().is_some_and(|t| t.size() > KERNEL_LIMIT)) {
@@ -352,11 +355,6 @@ impl<'g> Fuser<'g> {
         if readers.len() > INDEX_LIMIT * units.len() {
             return Some("read at many places");
         }
-        let repeated = |times: usize| {
-            readers
-                .iter()
-                .any(|r| self.tracers[r.unit].as_ref().is_some_and(|t| t.repetitions(v, &r.access) >= times))
-        };
         match node.op.cost() {
             Cost::Cheap if self.chain[&v.node] > CHAIN_LIMIT && repeated(REPEATED_CHAIN) => {
                 Some("a long chain that its reader would repeat")

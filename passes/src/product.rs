@@ -7,8 +7,9 @@ use rustorch_ir::{DType, Graph, NodeId, Shape, Strides, Value};
 
 /// Fewer multiplications than this are left to a kernel, which fuses them with their readers.
 const SMALL: usize = 4096;
-/// Fewer rows or columns than this are no reason to gather an operand.
+/// Fewer rows or columns than this are no reason to gather an operand of more elements than that.
 const FEW: usize = 4;
+const CACHED: usize = 1 << 18;
 
 /// A value as a strided view of a buffer.
 #[derive(Clone, Debug)]
@@ -131,9 +132,9 @@ pub fn geometry(graph: &Graph, id: NodeId) -> Option<Geometry> {
     if results.saturating_mul(k) < SMALL || results == 1 {
         return None;
     }
-    // What has to be packed to be read is worth it if it is read several times.
+    // What has to be packed to be read is worth it if it is read several times, or still in cache.
     let uneven = [&left_k, &right_k, &columns].iter().any(|walk| walk.stride().is_none());
-    if uneven && (m < FEW || n < FEW) {
+    if uneven && (m < FEW && n * k > CACHED || n < FEW && m * k > CACHED) {
         return None;
     }
     Some(Geometry {

@@ -1166,6 +1166,8 @@ def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def acos_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def acosh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def adaptive_avg_pool1d(input: Tensor, output_size: Sequence[_int] | _int) -> Tensor: ...
+def adaptive_max_pool1d(input: Tensor, output_size: Sequence[_int] | _int) -> tuple[Tensor, Tensor]: ...
 def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor: ...
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None
@@ -1288,6 +1290,14 @@ def atleast_2d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]: ...
 def atleast_3d(input: Tensor) -> Tensor: ...
 @overload
 def atleast_3d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]: ...
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Sequence[_int] | _int,
+    stride: Sequence[_int] | _int | None = None,
+    padding: Sequence[_int] | _int = 0,
+    ceil_mode: _bool = False,
+    count_include_pad: _bool = True,
+) -> Tensor: ...
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None
 ) -> Tensor: ...
@@ -1378,6 +1388,96 @@ def combinations(input: Tensor, r: _int = 2, with_replacement: _bool = False) ->
 def concat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor: ...
 def concatenate(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor: ...
 def constant_pad_nd(input: Tensor, pad: Sequence[_int], value: Number = 0) -> Tensor: ...
+@overload
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: Sequence[_int] | _int = 0,
+    dilation: Sequence[_int] | _int = 1,
+    groups: _int = 1,
+) -> Tensor: ...
+@overload
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: str = "valid",
+    dilation: Sequence[_int] | _int = 1,
+    groups: _int = 1,
+) -> Tensor: ...
+@overload
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: Sequence[_int] | _int = 0,
+    dilation: Sequence[_int] | _int = 1,
+    groups: _int = 1,
+) -> Tensor: ...
+@overload
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: str = "valid",
+    dilation: Sequence[_int] | _int = 1,
+    groups: _int = 1,
+) -> Tensor: ...
+@overload
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: Sequence[_int] | _int = 0,
+    dilation: Sequence[_int] | _int = 1,
+    groups: _int = 1,
+) -> Tensor: ...
+@overload
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: str = "valid",
+    dilation: Sequence[_int] | _int = 1,
+    groups: _int = 1,
+) -> Tensor: ...
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: Sequence[_int] | _int = 0,
+    output_padding: Sequence[_int] | _int = 0,
+    groups: _int = 1,
+    dilation: Sequence[_int] | _int = 1,
+) -> Tensor: ...
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: Sequence[_int] | _int = 0,
+    output_padding: Sequence[_int] | _int = 0,
+    groups: _int = 1,
+    dilation: Sequence[_int] | _int = 1,
+) -> Tensor: ...
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[_int] | _int = 1,
+    padding: Sequence[_int] | _int = 0,
+    output_padding: Sequence[_int] | _int = 0,
+    groups: _int = 1,
+    dilation: Sequence[_int] | _int = 1,
+) -> Tensor: ...
 def copysign(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor: ...
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def cos_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
@@ -1765,6 +1865,38 @@ def max(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def max(input: Tensor, dim: _int, keepdim: _bool = False, *, out: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
 @overload
 def max(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Sequence[_int] | _int,
+    stride: Sequence[_int] | _int | None = None,
+    padding: Sequence[_int] | _int = 0,
+    dilation: Sequence[_int] | _int = 1,
+    ceil_mode: _bool = False,
+) -> Tensor: ...
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: Sequence[_int] | _int,
+    stride: Sequence[_int] | _int | None = None,
+    padding: Sequence[_int] | _int = 0,
+    dilation: Sequence[_int] | _int = 1,
+    ceil_mode: _bool = False,
+) -> tuple[Tensor, Tensor]: ...
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Sequence[_int] | _int,
+    stride: Sequence[_int] | _int | None = None,
+    padding: Sequence[_int] | _int = 0,
+    dilation: Sequence[_int] | _int = 1,
+    ceil_mode: _bool = False,
+) -> Tensor: ...
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Sequence[_int] | _int,
+    stride: Sequence[_int] | _int | None = None,
+    padding: Sequence[_int] | _int = 0,
+    dilation: Sequence[_int] | _int = 1,
+    ceil_mode: _bool = False,
+) -> Tensor: ...
 def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def mean(input: Tensor, *, dtype: _dtype | None = None) -> Tensor: ...
@@ -2445,6 +2577,46 @@ class _nn:
     # Generated: nn.
     @staticmethod
     def _fft(input: Tensor, dim: _int, inverse: _bool) -> Tensor: ...
+    def adaptive_avg_pool1d(input: Tensor, output_size: Sequence[_int] | _int) -> Tensor: ...
+    @staticmethod
+    def adaptive_avg_pool2d(input: Tensor, output_size: Sequence[_int] | _int) -> Tensor: ...
+    @staticmethod
+    def adaptive_avg_pool3d(input: Tensor, output_size: Sequence[_int] | _int) -> Tensor: ...
+    @staticmethod
+    def adaptive_max_pool1d(input: Tensor, output_size: Sequence[_int] | _int) -> tuple[Tensor, Tensor]: ...
+    @staticmethod
+    def adaptive_max_pool2d(input: Tensor, output_size: Sequence[_int] | _int) -> tuple[Tensor, Tensor]: ...
+    @staticmethod
+    def adaptive_max_pool3d(input: Tensor, output_size: Sequence[_int] | _int) -> tuple[Tensor, Tensor]: ...
+    @staticmethod
+    def avg_pool1d(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        ceil_mode: _bool = False,
+        count_include_pad: _bool = True,
+    ) -> Tensor: ...
+    @staticmethod
+    def avg_pool2d(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        ceil_mode: _bool = False,
+        count_include_pad: _bool = True,
+        divisor_override: _int | None = None,
+    ) -> Tensor: ...
+    @staticmethod
+    def avg_pool3d(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        ceil_mode: _bool = False,
+        count_include_pad: _bool = True,
+        divisor_override: _int | None = None,
+    ) -> Tensor: ...
     @staticmethod
     def binary_cross_entropy(
         input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
@@ -2461,6 +2633,105 @@ class _nn:
     def celu(input: Tensor, alpha: Number = 1.0, inplace: _bool = False) -> Tensor: ...
     @staticmethod
     def celu_(input: Tensor, alpha: Number = 1.0, inplace: _bool = False) -> Tensor: ...
+    @overload
+    @staticmethod
+    def conv1d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        groups: _int = 1,
+    ) -> Tensor: ...
+    @overload
+    @staticmethod
+    def conv1d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: str = "valid",
+        dilation: Sequence[_int] | _int = 1,
+        groups: _int = 1,
+    ) -> Tensor: ...
+    @overload
+    @staticmethod
+    def conv2d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        groups: _int = 1,
+    ) -> Tensor: ...
+    @overload
+    @staticmethod
+    def conv2d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: str = "valid",
+        dilation: Sequence[_int] | _int = 1,
+        groups: _int = 1,
+    ) -> Tensor: ...
+    @overload
+    @staticmethod
+    def conv3d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        groups: _int = 1,
+    ) -> Tensor: ...
+    @overload
+    @staticmethod
+    def conv3d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: str = "valid",
+        dilation: Sequence[_int] | _int = 1,
+        groups: _int = 1,
+    ) -> Tensor: ...
+    @staticmethod
+    def conv_transpose1d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: Sequence[_int] | _int = 0,
+        output_padding: Sequence[_int] | _int = 0,
+        groups: _int = 1,
+        dilation: Sequence[_int] | _int = 1,
+    ) -> Tensor: ...
+    @staticmethod
+    def conv_transpose2d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: Sequence[_int] | _int = 0,
+        output_padding: Sequence[_int] | _int = 0,
+        groups: _int = 1,
+        dilation: Sequence[_int] | _int = 1,
+    ) -> Tensor: ...
+    @staticmethod
+    def conv_transpose3d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Sequence[_int] | _int = 1,
+        padding: Sequence[_int] | _int = 0,
+        output_padding: Sequence[_int] | _int = 0,
+        groups: _int = 1,
+        dilation: Sequence[_int] | _int = 1,
+    ) -> Tensor: ...
     @staticmethod
     def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor: ...
     @staticmethod
@@ -2481,6 +2752,15 @@ class _nn:
     @staticmethod
     def embedding(
         input: Tensor, weight: Tensor, padding_idx: _int | None = None, scale_grad_by_freq: _bool = False
+    ) -> Tensor: ...
+    @staticmethod
+    def fold(
+        input: Tensor,
+        output_size: Sequence[_int] | _int,
+        kernel_size: Sequence[_int] | _int,
+        dilation: Sequence[_int] | _int = 1,
+        padding: Sequence[_int] | _int = 0,
+        stride: Sequence[_int] | _int = 1,
     ) -> Tensor: ...
     @staticmethod
     def gelu(input: Tensor, *, approximate: str = "none") -> Tensor: ...
@@ -2524,6 +2804,60 @@ class _nn:
     def log_softmax(input: Tensor, dim: _int, dtype: _dtype | None = None, *, out: Tensor | None = None) -> Tensor: ...
     @staticmethod
     def logsigmoid(input: Tensor) -> Tensor: ...
+    @staticmethod
+    def max_pool1d(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        ceil_mode: _bool = False,
+    ) -> Tensor: ...
+    @staticmethod
+    def max_pool1d_with_indices(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        ceil_mode: _bool = False,
+    ) -> tuple[Tensor, Tensor]: ...
+    @staticmethod
+    def max_pool2d(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        ceil_mode: _bool = False,
+    ) -> Tensor: ...
+    @staticmethod
+    def max_pool2d_with_indices(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        ceil_mode: _bool = False,
+    ) -> tuple[Tensor, Tensor]: ...
+    @staticmethod
+    def max_pool3d(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        ceil_mode: _bool = False,
+    ) -> Tensor: ...
+    @staticmethod
+    def max_pool3d_with_indices(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        stride: Sequence[_int] | _int | None = None,
+        padding: Sequence[_int] | _int = 0,
+        dilation: Sequence[_int] | _int = 1,
+        ceil_mode: _bool = False,
+    ) -> tuple[Tensor, Tensor]: ...
     @staticmethod
     def mish(input: Tensor, inplace: _bool = False) -> Tensor: ...
     @staticmethod
@@ -2594,6 +2928,14 @@ class _nn:
     def threshold(input: Tensor, threshold: Number, value: Number, inplace: _bool = False) -> Tensor: ...
     @staticmethod
     def threshold_(input: Tensor, threshold: Number, value: Number, inplace: _bool = False) -> Tensor: ...
+    @staticmethod
+    def unfold(
+        input: Tensor,
+        kernel_size: Sequence[_int] | _int,
+        dilation: Sequence[_int] | _int = 1,
+        padding: Sequence[_int] | _int = 0,
+        stride: Sequence[_int] | _int = 1,
+    ) -> Tensor: ...
     # End.
 
 class _linalg:

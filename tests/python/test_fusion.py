@@ -242,6 +242,39 @@ def test_product_takes_its_epilogue(rt, explain):
     close(seen.result, torch.nn.functional.linear(x[1], w[1], b[1]).relu())
 
 
+@pytest.mark.parametrize(("padding", "steps"), [(0, 1), (1, 2)])
+def test_convolution_is_a_product_with_its_epilogue(padding, steps, rt, explain):
+    """Windows are packed as they are read; padding is a copy."""
+    x, w, b = (pair(rt, *shape, seed=n) for n, shape in enumerate([(4, 8, 12, 14), (16, 8, 3, 3), (16,)]))
+    seen = explain(lambda: rt.nn.functional.conv2d(x[0], w[0], b[0], padding=padding).relu())
+    assert len(seen.kernels) == steps
+    close(seen.result, torch.nn.functional.conv2d(x[1], w[1], b[1], padding=padding).relu())
+
+
+def test_gradients_of_a_convolution_are_products(rt, explain):
+    """Two copies with padding, two products, and the bias's sum."""
+    x, w, b = (pair(rt, *shape, seed=n, grad=True) for n, shape in enumerate([(4, 8, 12, 14), (16, 8, 3, 3), (16,)]))
+    g = pair(rt, 4, 16, 12, 14, seed=3)
+
+    def compute(m, x, w, b, g):
+        return m.autograd.grad(m.nn.functional.conv2d(x, w, b, padding=1), [x, w, b], g)
+
+    seen = explain(lambda: compute(rt, x[0], w[0], b[0], g[0]))
+    assert len(seen.kernels) <= 5
+    for got, want in zip(seen.result, compute(torch, x[1], w[1], b[1], g[1]), strict=True):
+        assert np.allclose(got.numpy(), want.numpy(), rtol=2e-4, atol=2e-4)
+
+
+def test_a_pool_computes_what_it_reads_once_for_each_element(rt, explain):
+    x, reference = pair(rt, 4, 8, 12, 14)
+    seen = explain(lambda x: rt.nn.functional.max_pool2d(x.exp(), 3, 1), x)
+    assert len(seen.kernels) == 2
+    close(seen.result, torch.nn.functional.max_pool2d(reference.exp(), 3, 1))
+    seen = explain(lambda x: rt.nn.functional.max_pool2d((x * 2).relu(), 2), x)
+    assert len(seen.kernels) == 1
+    close(seen.result, torch.nn.functional.max_pool2d((reference * 2).relu(), 2))
+
+
 def test_repeated_overlap_does_not_explode(rt, explain):
     """Each value is read twice by the next, so pulling without a memo would double the work at each step."""
     x, reference = pair(rt, 4096)

@@ -233,6 +233,7 @@ impl Body {
 fn dearest(graph: &Graph) -> Cost {
     let cost = |op: &Op| match op.kind() {
         Kind::Push | Kind::Routine => Cost::Loop,
+        Kind::View => Cost::Cheap,
         _ => op.cost(),
     };
     graph.live().into_iter().map(|id| cost(&graph.node(id).op)).max().unwrap_or(Cost::Cheap)

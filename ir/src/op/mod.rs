@@ -102,7 +102,8 @@ pub enum Kind {
 pub enum Cost {
     /// May be computed again by each reader.
     Cheap,
-    /// An expanded transcendental: worth keeping when there are several readers.
+    /// An expanded transcendental: worth keeping when there are several readers. A view that asks where it is: worth
+    /// a copy when its reader repeats it.
     Dear,
     /// Contains a loop.
     Loop,

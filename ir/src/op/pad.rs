@@ -75,6 +75,11 @@ impl Primitive for Pad {
         p.loops().select(inside, value, fill)
     }
 
+    /// Asking whether an index lies inside costs more than reading what was copied.
+    fn cost(&self) -> Cost {
+        Cost::Dear
+    }
+
     fn simplify(&self, g: &mut Graph, x: &[Value]) -> Simplified {
         let whole = self.spans.iter().zip(self.shape.iter()).all(|(s, d)| *s == Span::all(d.get()));
         (whole && g.ty(x[0]).shape == self.shape).then_some(("padding with nothing", x[0]))

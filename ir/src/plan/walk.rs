@@ -1,6 +1,5 @@
 //! How the rows or columns of a matrix lie in a buffer.
 
-use smallvec::SmallVec;
 use std::fmt;
 
 /// Where number `i` of the rows or columns lies, in elements.
@@ -9,13 +8,13 @@ pub enum Walk {
     /// All of them this far apart.
     Even(i64),
     /// Through several axes of an extent and a stride each, the last one fastest.
-    Axes(SmallVec<[(usize, i64); 3]>),
+    Axes(Box<[(usize, i64)]>),
 }
 
 impl Walk {
     /// Through these axes; neighbours that one stride walks are one.
     pub fn through(axes: impl IntoIterator<Item = (usize, i64)>) -> Walk {
-        let mut merged: SmallVec<[(usize, i64); 3]> = SmallVec::new();
+        let mut merged: Vec<(usize, i64)> = Vec::new();
         for (extent, stride) in axes.into_iter().filter(|axis| axis.0 != 1) {
             match merged.last_mut() {
                 Some(outer) if outer.1 == stride * extent as i64 => *outer = (outer.0 * extent, stride),
@@ -25,7 +24,7 @@ impl Walk {
         match merged.as_slice() {
             [] => Walk::Even(1),
             [(_, stride)] => Walk::Even(*stride),
-            _ => Walk::Axes(merged),
+            _ => Walk::Axes(merged.into()),
         }
     }
 
@@ -60,7 +59,7 @@ impl Walk {
             Walk::Even(stride) => (0..count as i64).map(|number| number * stride).collect(),
             Walk::Axes(axes) => {
                 let mut all = vec![0];
-                for &(extent, stride) in axes {
+                for &(extent, stride) in axes.iter() {
                     all =
                         all.iter().flat_map(|&at| (0..extent as i64).map(move |i| at + i * stride)).collect();
                 }

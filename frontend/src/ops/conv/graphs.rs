@@ -136,10 +136,13 @@ impl Sliding {
         windows.count = spatial(g.shape(), rank);
         let mut whole: Shape = columns.shape()[..=channel].iter().copied().collect();
         let mut spans: SmallVec<[Span; 4]> = whole.iter().map(|d| Span::all(d.get())).collect();
-        for i in 0..rank {
-            whole.push(((extents[i] + self.before[i] + self.after[i]) as usize).into());
-            let size = extents[i] as u64;
-            spans.push(Span { start: if size == 0 { 0 } else { self.before[i] }, step: 1, size });
+        for (i, &extent) in extents.iter().enumerate() {
+            whole.push(((extent + self.before[i] + self.after[i]) as usize).into());
+            spans.push(Span {
+                start: if extent == 0 { 0 } else { self.before[i] },
+                step: 1,
+                size: extent as u64,
+            });
         }
         columns.fold(&windows.panes(whole.rank()), &whole)?.slice(&spans)
     }

@@ -186,6 +186,9 @@ impl Compiled {
     }
 }
 
+/// Numbers that must be what they are, the program's numbers, whether the guard is always asked, what comes after.
+type Made = (Vec<usize>, Option<Py<PyAny>>, bool, Option<Py<PyAny>>);
+
 /// Calls the function under capture, and keeps what comes of it.
 fn trace<'py>(
     slf: &Bound<'py, Compiled>,
@@ -249,8 +252,7 @@ fn trace<'py>(
         }
         Outcome::Captured(captured, fixed) => {
             let made = context.call_method1("finish", (fixed, captured.numbers()))?;
-            let (fixed, numbers, always, after): (Vec<usize>, Option<Py<PyAny>>, bool, Option<Py<PyAny>>) =
-                made.extract()?;
+            let (fixed, numbers, always, after): Made = made.extract()?;
             let fixed = fixed.into_iter().map(|place| (place, flat.numbers[place])).collect();
             let verify = context.getattr("verify")?.unbind();
             let kind = Kind::Captured { captured, result: shape, numbers, after };

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ..case import Case
-from . import functions, fused, indexing, layers, linalg, matmul, mlp, normalise, pointwise, reductions, scans, sorting
 from . import (
     functions,
     fused,
     indexing,
     layers,
+    linalg,
     matmul,
     mlp,
     normalise,

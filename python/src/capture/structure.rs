@@ -53,9 +53,9 @@ impl Known {
         }
         for (own, theirs) in self.objects.iter().zip(&flat.objects) {
             let (own, theirs) = (own.bind(py), theirs.bind(py));
-            if !own.is(theirs)
-                && !(is_plain(own) && own.get_type().is(theirs.get_type()) && own.eq(theirs)?)
-            {
+            let equal = || PyResult::Ok(own.get_type().is(theirs.get_type()) && own.eq(theirs)?);
+            let same = own.is(theirs) || (is_plain(own) && equal()?);
+            if !same {
                 return Ok(Some(format!("an argument was {}", own.repr()?)));
             }
         }

@@ -95,6 +95,25 @@ def test_training_steps_are_one_program_with_equal_bits(rt, name):
     assert step._programs == 1, step.captures
 
 
+OTHERS = {
+    "nadam": lambda rt: lambda p: rt.optim.NAdam(p, lr=1e-2),
+    "radam": lambda rt: lambda p: rt.optim.RAdam(p, lr=1e-2),
+    "adamax": lambda rt: lambda p: rt.optim.Adamax(p, lr=1e-2),
+    "adadelta": lambda rt: lambda p: rt.optim.Adadelta(p, lr=0.5),
+    "asgd": lambda rt: lambda p: rt.optim.ASGD(p, lr=0.05, t0=10),
+    "rprop": lambda rt: lambda p: rt.optim.Rprop(p, lr=1e-2),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_optimisers_whose_steps_decide_by_numbers(rt, name):
+    def between(i, m, o):
+        if i == 9:
+            o.param_groups[0]["lr"] *= 0.5
+
+    compare(rt, mlp(rt), OTHERS[name](rt), batches(rt, 16), between=between)
+
+
 def test_a_training_step_is_one_plan_that_compiles_nothing_later(rt):
     data = batches(rt, 12)
     _, _, step = trained(rt, mlp(rt), OPTIMISERS["adam"](rt), data, compiled=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rustorch import _core
 from rustorch.optim._steps import StepCounts, refuse_capturable
-from rustorch.optim.optimizer import Optimizer, number
+from rustorch.optim.optimizer import Optimizer, option
 
 
 class Counted(Optimizer):
@@ -41,7 +41,7 @@ class Counted(Optimizer):
 
     def _update_group(self, group: dict[str, Any], touched: list[Any]) -> None:
         refuse_capturable(group)
-        lr = number(group["lr"])
+        lr = option(group, "lr")
         for param in group["params"]:
             grad = param.grad
             if grad is None:

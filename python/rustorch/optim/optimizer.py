@@ -294,7 +294,7 @@ class Optimizer:
         touched: list[Any] = []
         tracing = current()
         if tracing is not None:
-            tracing.check(_Settings(self).changed)
+            tracing.check(_Settings(self, tracing.sources).changed)
         before = _core.is_grad_enabled()
         _core._set_grad_enabled(bool(self.defaults["differentiable"]))
         try:
@@ -335,11 +335,23 @@ def option(group: dict[str, Any], name: str, place: int | None = None) -> Any:
 
 
 class _Settings:
-    """What decides which operations a step consists of."""
+    """What decides which operations a step consists of: all options but those that are inputs of the program."""
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer, inputs: dict[Any, Any]) -> None:
         self.optimizer = optimizer
+        # Filled while the step is captured.
+        self.inputs = inputs
+        self.groups = [dict(group) for group in optimizer.param_groups]
         self.known = self._settings()
+
+    def _numbers(self) -> bool:
+        """Whether the options that are no inputs are what they were."""
+        return all(
+            now.get(name) == value
+            for now, before in zip(self.optimizer.param_groups, self.groups, strict=True)
+            for name, value in before.items()
+            if type(value) in (int, float) and (id(now), name, None) not in self.inputs
+        )
 
     def _settings(self) -> list[Any]:
         own = self.optimizer
@@ -354,9 +366,9 @@ class _Settings:
         return [id(own.state), groups, hooks, len(_global_pre_hooks), len(_global_post_hooks)]
 
     def changed(self) -> str | None:
-        return (
-            None if self._settings() == self.known else f"the settings of {type(self.optimizer).__name__} were others"
-        )
+        if self._settings() == self.known and self._numbers():
+            return None
+        return f"the settings of {type(self.optimizer).__name__} were others"
 
 
 def check_flags(foreach: bool | None, fused: bool | None, differentiable: bool) -> None:

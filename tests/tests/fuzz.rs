@@ -38,11 +38,13 @@ fn possible(first: &str, second: &str) -> bool {
     // Matrices have two axes and are floats; complex numbers are pairs of floats.
     let matrices = ["Factor", "TriangularSolve", "Solve", "Fft"].contains(&second);
     let no_matrix = matrices && ["Constant", "Iota", "ArgReduce"].contains(&first);
-    !leaf && !zero_dim && !no_matrix
+    // Of what is rounded otherwise by each road nobody compares the bits.
+    let rounded = ["TriangularSolve", "Solve", "Fft"].contains(&first) && second == "Bitcast";
+    !leaf && !zero_dim && !no_matrix && !rounded
 }
 
 /// Seeds that are tried for a pair.
-const ATTEMPTS: u64 = 5000;
+const ATTEMPTS: u64 = 2000;
 
 fn pairs(case: &Case) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
     case.graph.live().into_iter().flat_map(|id| {

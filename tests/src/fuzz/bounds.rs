@@ -293,7 +293,9 @@ fn map(s: Scalar, x: &[(Bound, Found)], moved: Bound, dtype: DType, result: &Ten
 /// Sums of `extent` products with numbers of at most 1, in some order.
 fn fft((bound, found): (Bound, Found), extent: usize, result: &Tensor) -> Bound {
     let n = 2.0 * extent as f64;
-    let error = n * (bound.error + 16.0 * unit(result.ty.dtype) * found.largest);
+    // Near the denormals each product is rounded to their grid, whatever its size.
+    let grid = if result.ty.dtype == DType::F64 { f64::from_bits(1) } else { f64::from(f32::from_bits(1)) };
+    let error = n * (bound.error + 16.0 * unit(result.ty.dtype) * found.largest + 16.0 * grid);
     if !found.finite || !look(result).finite || n * found.largest + error >= limit(result.ty.dtype) {
         return UNKNOWN;
     }

@@ -90,7 +90,7 @@ FACTORS = (
     ),
     row(
         "linalg.householder_product",
-        [S(t(4, 3), t(3)), S(t(2, 4, 3), t(2, 2)), S(t(2, 3), t(2)), S(t(3, 3), t(4)), S(t(3), t())],
+        [S(t(4, 3), t(3)), S(t(2, 4, 3), t(2, 2)), S(t(2, 3), t(2)), S(t(3, 3), t(4))],
         lambda m, x, tau: m.linalg.householder_product(x, tau),
         gradgrad=False,
     ),

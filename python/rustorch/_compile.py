@@ -62,7 +62,7 @@ def compile(  # noqa: A001  (torch's name)
     Returns:
         A function, or an ``OptimizedModule`` with the parameters of ``model``.
     """
-    if backend not in ("rustorch", "inductor") or mode not in (None, "default") or options:
+    if backend != "rustorch" or mode not in (None, "default") or options:
         raise ArgumentValueError(
             "compile(): there is one backend, 'rustorch', without modes and options; "
             f"got backend={backend!r}, mode={mode!r}, options={options!r}"

@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustorch_frontend::capture::{self, Captured, Number, Outcome};
 use rustorch_frontend::realize;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use structure::{Flat, Known, Shape};
 
@@ -42,7 +43,7 @@ struct Entry {
     /// or only when modules or tensors have changed.
     verify: Py<PyAny>,
     always: bool,
-    epoch: Mutex<u64>,
+    epoch: AtomicU64,
     kind: Kind,
 }
 
@@ -69,8 +70,18 @@ impl Compiled {
 
     /// The first program that fits the call. `why` gets what kept others from it.
     fn find(&self, py: Python<'_>, flat: &Flat, why: &mut Vec<String>) -> PyResult<Option<Arc<Entry>>> {
+        let first = self.entries().first().cloned();
+        if let Some(first) = first
+            && first.known.fits(py, flat)?
+            && first.fits(py, flat)?.is_none()
+        {
+            return Ok(Some(first));
+        }
         let entries = self.entries().clone();
         for (place, entry) in entries.iter().enumerate() {
+            if !entry.known.fits(py, flat)? {
+                continue;
+            }
             match entry.fits(py, flat)? {
                 None => {
                     if place > 0 {
@@ -84,16 +95,16 @@ impl Compiled {
                 Some(reason) => why.push(reason),
             }
         }
+        for entry in &entries {
+            why.extend(entry.known.differs(py, flat)?);
+        }
         Ok(None)
     }
 }
 
 impl Entry {
-    /// What in the call is not as it was.
+    /// What in the call, whose arguments are alike, is not as it was.
     fn fits(&self, py: Python<'_>, flat: &Flat) -> PyResult<Option<String>> {
-        if let Some(reason) = self.known.differs(py, flat)? {
-            return Ok(Some(reason));
-        }
         for &(place, number) in &self.fixed {
             if flat.numbers[place] != number {
                 return Ok(Some(format!(
@@ -103,16 +114,15 @@ impl Entry {
             }
         }
         let epoch = capture::epoch();
-        let mut own = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.always || *own != epoch {
+        // No lock: other threads run while Python is asked.
+        if self.always || self.epoch.load(Relaxed) != epoch {
             let given = PyTuple::new(py, flat.number_objects.iter())?;
             let found = self.verify.bind(py).call1((given,))?;
             if !found.is_none() {
                 return Ok(Some(found.extract()?));
             }
-            *own = epoch;
+            self.epoch.store(epoch, Relaxed);
         }
-        drop(own);
         Ok(match &self.kind {
             Kind::Captured { captured, .. } => captured.check(&flat.tensors).err(),
             Kind::Plain => None,
@@ -228,7 +238,7 @@ fn trace<'py>(
             return Err(error);
         }
     };
-    let (epoch, known) = (Mutex::new(capture::epoch()), flat.known(py));
+    let (epoch, known) = (AtomicU64::new(capture::epoch()), flat.known(py));
     match outcome {
         Outcome::Again => {
             let gives_up: bool = context.call_method0("again")?.extract()?;

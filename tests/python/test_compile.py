@@ -716,3 +716,24 @@ def test_programs_hold_no_arguments(rt):
     del x
     gc.collect()
     assert gone() is None
+
+
+def test_threads_ask_guards_that_run_python(rt):
+    """Guards on variables run at each call and may let other threads in."""
+    factor = 3.0
+    f = rt.compile(lambda x: x * factor)
+    x = rt.ones(4)
+    f(x)
+    wrong = []
+
+    def work():
+        for _ in range(2000):
+            if f(x).tolist() != [3.0] * 4:
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong and not any(thread.is_alive() for thread in threads)

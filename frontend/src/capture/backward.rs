@@ -125,7 +125,7 @@ fn survey(
 ) -> Result<std::result::Result<(), Break>> {
     let mut open: Vec<Arc<GradNode>> = Vec::new();
     for output in outputs {
-        open.extend(output.gradient_path()?.map(|(node, _)| node));
+        open.extend(output.grad_node()?.map(|(node, _)| node));
     }
     while let Some(node) = open.pop() {
         if !ends.insert(Arc::as_ptr(&node) as usize) {

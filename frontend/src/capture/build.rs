@@ -261,12 +261,12 @@ fn given(trace: &Trace, wanted: &mut Wanted, tensor: &Tensor) -> Result<std::res
         return Ok(Ok(Given::Argument(place)));
     }
     let storage = tensor.storage();
-    let path = tensor.gradient_path()?;
+    let path = tensor.grad_node()?;
     let later = path.as_ref().is_some_and(|(grad, _)| !grad.edges().freed);
     let from_outside = trace.reads.iter().position(|read| Arc::ptr_eq(&read.storage, &storage));
     if later
         && from_outside.is_some()
-        && tensor.gradient_path()?.is_some_and(|(grad, _)| grad.seq() >= trace.began)
+        && tensor.grad_node()?.is_some_and(|(grad, _)| grad.seq() >= trace.began)
     {
         return Ok(Err(no("it returns a view of a tensor from outside, with a gradient")));
     }

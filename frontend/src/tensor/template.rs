@@ -33,11 +33,6 @@ impl Tensor {
             is_view: body.base.is_some(),
         }
     }
-
-    /// The value as it is kept, whether it is read now or not; for tensors that were just made.
-    pub(crate) fn gradient_path(&self) -> crate::Result<Option<(Arc<GradNode>, u8)>> {
-        self.grad_node()
-    }
 }
 
 impl Template {

@@ -46,17 +46,30 @@ fn shown(tensor: &Tensor) -> String {
 }
 
 impl Known {
+    /// Whether the arguments are as here.
+    pub fn fits(&self, py: Python<'_>, flat: &Flat) -> PyResult<bool> {
+        Ok(self.words == flat.words && self.other(py, flat)?.is_none())
+    }
+
     /// What in the arguments is not as here.
     pub fn differs(&self, py: Python<'_>, flat: &Flat) -> PyResult<Option<String>> {
         if self.words != flat.words {
             return Ok(Some(self.difference(flat)));
         }
-        for (own, theirs) in self.objects.iter().zip(&flat.objects) {
-            let (own, theirs) = (own.bind(py), theirs.bind(py));
+        match self.other(py, flat)? {
+            Some(own) => Ok(Some(format!("an argument was {}", own.bind(py).repr()?))),
+            None => Ok(None),
+        }
+    }
+
+    /// The first object that is another one there.
+    fn other(&self, py: Python<'_>, flat: &Flat) -> PyResult<Option<&Py<PyAny>>> {
+        for (known, theirs) in self.objects.iter().zip(&flat.objects) {
+            let (own, theirs) = (known.bind(py), theirs.bind(py));
             let equal = || PyResult::Ok(own.get_type().is(theirs.get_type()) && own.eq(theirs)?);
             let same = own.is(theirs) || (is_plain(own) && equal()?);
             if !same {
-                return Ok(Some(format!("an argument was {}", own.repr()?)));
+                return Ok(Some(known));
             }
         }
         Ok(None)
